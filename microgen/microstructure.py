@@ -1,0 +1,108 @@
+"""`Microstructure`: the one frozen value that scans, volumes and samples are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from microgen.errors import InvalidParameter
+from microgen.grid import Grid, HexGrid
+from microgen.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A crystalline (or other) phase."""
+
+    name: str
+    laue_group: str = "m-3m"
+    """One of the eleven Laue groups: -1 2/m mmm -3 -3m 4/m 4/mmm 6/m 6/mmm m-3 m-3m."""
+    lattice: tuple[float, ...] = ()
+    """a, b, c in Å and alpha, beta, gamma in degrees; empty when unknown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grains:
+    """What is known of each grain; row k belongs to grain_id k + 1."""
+
+    phase_id: np.ndarray
+    """int [n]"""
+    orientation: np.ndarray
+    """float64 [n, 4]: unit quaternion, scalar first, passive (sample to crystal)."""
+    volume: np.ndarray
+    """float64 [n]: achieved volume in µm³ (area in µm² in a plane)."""
+    volume_target: np.ndarray | None = None
+    """float64 [n]: prescribed volume, same unit."""
+    sites: np.ndarray | None = None
+    """float64 [n, d]: sites of the power diagram, µm."""
+    metrics: np.ndarray | None = None
+    """float64 [n, d, d]: metrics A_i of the power diagram, 1/µm² (dimensionless cost)."""
+    weights: np.ndarray | None = None
+    """float64 [n]: weights of the power diagram, unit of the cost."""
+
+    def __len__(self) -> int:
+        return len(self.phase_id)
+
+
+@dataclass(frozen=True, eq=False)
+class Microstructure:
+    """Measured or synthetic material on a grid. Arrays have shape `grid.shape`, order [x, y(, z)]."""
+
+    grid: Grid | HexGrid
+    phase_id: np.ndarray
+    """int16: index into `phases`; -1 where there is void or nothing was indexed."""
+    phases: tuple[Phase, ...] = ()
+    grain_id: np.ndarray | None = None
+    """int32: 1..N, 0 for void or not indexed."""
+    orientation: np.ndarray | None = None
+    """float32 or float64 [..., 4] per point (scans): unit quaternion, scalar first, passive, map frame."""
+    level_set: np.ndarray | None = None
+    measured: np.ndarray | None = None
+    """bool: points present in the file (None: all). Points can be present and yet not indexed."""
+    grains: Grains | None = None
+    provenance: Provenance | None = None
+    notes: tuple[str, ...] = ()
+    """What the reader found worth saying: conventions applied, header and data that disagree."""
+
+    def __post_init__(self) -> None:
+        for name in ("phase_id", "grain_id", "level_set", "measured"):
+            array = getattr(self, name)
+            if array is not None and tuple(array.shape) != tuple(self.grid.shape):
+                raise InvalidParameter(name, expected=f"shape {self.grid.shape}", got=array.shape)
+        if self.orientation is not None and self.orientation.shape != (*self.grid.shape, 4):
+            raise InvalidParameter("orientation", expected=f"shape {(*self.grid.shape, 4)}", got=self.orientation.shape)
+
+    @property
+    def point_orientation(self) -> np.ndarray:
+        """float [..., 4]: orientation at every point, taken from the grain where points have none of their own."""
+        if self.orientation is not None:
+            return self.orientation
+        if self.grain_id is None or self.grains is None:
+            raise InvalidParameter("orientation", expected="a microstructure with orientations", got=None)
+        table = np.vstack([[1.0, 0.0, 0.0, 0.0], self.grains.orientation])
+        return table[self.grain_id]
+
+    def section(self, axis: int, index: int) -> Microstructure:
+        """The plane of voxels `index` across `axis` of a volume, as a 2-D microstructure."""
+        if not isinstance(self.grid, Grid) or self.grid.ndim != 3:
+            raise InvalidParameter("section", expected="a 3-D microstructure", got=self.grid)
+        keep = [k for k in range(3) if k != axis]
+        grid = Grid(*(tuple(getattr(self.grid, f)[k] for k in keep) for f in ("shape", "spacing", "origin", "periodic")))
+        return self._take(grid, lambda array: np.take(array, index, axis=axis), grains_kept=True)
+
+    def crop(self, start: tuple[int, ...], stop: tuple[int, ...]) -> Microstructure:
+        """The box of points start <= index < stop, no longer periodic; grain ids are kept as they are."""
+        if not isinstance(self.grid, Grid):
+            raise InvalidParameter("crop", expected="a square grid", got=self.grid)
+        cut = tuple(slice(a, b) for a, b in zip(start, stop))
+        origin = tuple(o + a * h for o, a, h in zip(self.grid.origin, start, self.grid.spacing))
+        grid = Grid(tuple(b - a for a, b in zip(start, stop)), self.grid.spacing, origin)
+        return self._take(grid, lambda array: array[cut], grains_kept=True)
+
+    def _take(self, grid: Grid, pick, *, grains_kept: bool) -> Microstructure:
+        arrays = {
+            name: None if getattr(self, name) is None else pick(getattr(self, name))
+            for name in ("phase_id", "grain_id", "orientation", "level_set", "measured")
+        }
+        return replace(self, grid=grid, grains=self.grains if grains_kept else None, **arrays)
