@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+# The command reads this line to tell this package from another one of the same import name.
+_DISTRIBUTION = "microgen-gpu"
+
 _HOME = {
     "Grid": "microgen.grid",
     "HexGrid": "microgen.grid",

@@ -1,0 +1,71 @@
+"""What the machine offers: cores, free memory, compiled kernels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from microgen_cli._units import bytes_text
+
+from microgen.errors import EnvironmentProblem
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_memory() -> int | None:
+    """Bytes this process can still get without swapping; None where the system does not say."""
+    free = [_meminfo(), _cgroup_room()]
+    known = [f for f in free if f is not None]
+    return min(known) if known else None
+
+
+def check_memory(need: int) -> None:
+    """Refuse a run that would not fit, before anything is allocated."""
+    free = available_memory()
+    if free is not None and need > free:
+        raise EnvironmentProblem(
+            f"the run needs about {bytes_text(need)} of memory and {bytes_text(free)} is free. "
+            "Ask for fewer voxels (--shape) or grains (--grains)."
+        )
+
+
+def kernel_cache() -> tuple[Path, int]:
+    """Folder of Numba's compiled kernels and how many there are; 0 means that the first run compiles."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("microgen.core.kernels")
+    home = Path(spec.origin).parent / "__pycache__" if spec and spec.origin else Path("__pycache__")
+    places = [Path(os.environ["NUMBA_CACHE_DIR"])] if os.environ.get("NUMBA_CACHE_DIR") else [home, _user_cache()]
+    for place in places:
+        count = sum(1 for _ in place.rglob("*.nbc")) if place.is_dir() else 0
+        if count:
+            return place, count
+    return places[0], 0
+
+
+def _user_cache() -> Path:
+    """Where Numba goes when the package's folder cannot be written."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "numba"
+
+
+def _meminfo() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+
+
+def _cgroup_room() -> int | None:
+    """What a container's limit leaves, where there is one."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):
+        return None
+    return None if limit == "max" else max(int(limit) - used, 0)

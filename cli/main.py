@@ -1,0 +1,156 @@
+"""Entry point: picks the command, turns every error into one readable block and an exit code."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+COMMANDS = {
+    "polycrystal": "Make a 3-D polycrystal: statistically equal to an EBSD scan, or from chosen laws.",
+    "info": "Say what was understood of a file.",
+    "rerun": "Make a result again, bit for bit, from its provenance.",
+    "doctor": "Check the installation and the machine.",
+}
+
+HELP = """From an EBSD scan to statistically equal 3-D polycrystals.
+
+Start with: microgen polycrystal --ebsd scan.ang
+"""
+
+EXIT_CODES = (
+    "Exit codes: 0 ok, 1 internal error, 2 wrong parameter or flag, 3 something is missing on this machine or an output "
+    "cannot be written, 4 unreadable or unsupported input, 5 target not met (best result kept), 130 interrupted."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's own) and return the exit code."""
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    problem = foreign_package()
+    if problem:
+        return _complain(problem, 3)
+    from microgen.errors import MicrogenError
+
+    try:
+        with _signals():
+            return _dispatch(tokens)
+    except KeyboardInterrupt:
+        return _complain("interrupted; finished files are kept, no file is half-written", 130, head="stopped")
+    except CycloptsError as error:
+        return _complain(f"{error}\nremedy   microgen {_command(tokens)}--help lists the flags", 2)
+    except MicrogenError as error:
+        return _fail(error, describe(error), error.exit_code)
+    except MemoryError as error:
+        return _fail(error, "not enough memory\nremedy   fewer voxels (--shape) or grains; --dry-run shows the need", 3)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - last resort: no traceback for the user, the cause on request
+        text = f"internal error: {type(error).__name__}: {error}\nremedy   please report it, with MICROGEN_DEBUG=1 set"
+        return _fail(error, text, 1)
+
+
+def build_app(config: tuple[Any, ...] = ()) -> App:
+    """The command-line parser; commands are imported only when they are called."""
+    from microgen_cli._flags import normalise
+
+    app = App(
+        name="microgen",
+        help=HELP,
+        help_epilogue=EXIT_CODES,
+        help_format="plaintext",
+        version=_version,
+        config=(*config, normalise),
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    for name, text in COMMANDS.items():
+        app.command(f"microgen_cli.{name}:{name}", name=name, help=text)
+    return app
+
+
+def describe(error: Exception) -> str:
+    """One readable block: what, expected, came, remedy."""
+    from microgen.errors import InvalidParameter, UnreadableFile
+
+    if isinstance(error, InvalidParameter):
+        text = f"{error.name} cannot be used\nexpected {error.expected}\ngot      {error.got}"
+    elif isinstance(error, UnreadableFile):
+        place = f", line {error.line}" if error.line is not None else ""
+        text = f"{error.path}{place} cannot be read\nproblem  {error.problem}"
+    else:
+        return str(error)
+    return text + (f"\nremedy   {error.remedy}" if error.remedy else "")
+
+
+def foreign_package() -> str:
+    """Empty when `microgen` is ours; else what is wrong. Another package of that import name exists on PyPI."""
+    spec = importlib.util.find_spec("microgen")
+    home = Path(spec.origin).parent if spec is not None and spec.origin else None
+    if home is not None and (home / "provenance.py").is_file() and "microgen-gpu" in (home / "__init__.py").read_text():
+        return ""
+    found = f"the package in {home}" if home else "nothing"
+    return (
+        f"`import microgen` finds {found}, which is not the microgen of this command\n"
+        "expected the package installed by the distribution microgen-gpu\n"
+        "remedy   pip uninstall microgen microgen-gpu && pip install microgen-gpu, best in an environment of its own"
+    )
+
+
+def _dispatch(tokens: list[str]) -> int:
+    from microgen_cli._flags import config_source
+
+    app = build_app(config_source(tokens))
+    code = app(
+        tokens or ["--help"], print_error=False, exit_on_error=False, verbose=False, result_action="return_value"
+    )
+    return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM stops a run as cleanly as Ctrl-C does. Signals can only be set in the main thread."""
+    try:
+        before = signal.signal(signal.SIGTERM, _interrupt)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(error: BaseException, text: str, code: int) -> int:
+    if os.environ.get("MICROGEN_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    return _complain(text, code)
+
+
+def _complain(text: str, code: int, *, head: str = "error") -> int:
+    print(f"{head}: " + text.replace("\n", "\n  "), file=sys.stderr)
+    return code
+
+
+def _command(tokens: list[str]) -> str:
+    return f"{tokens[0]} " if tokens and tokens[0] in COMMANDS else ""
+
+
+def _version() -> str:
+    from microgen.provenance import tool_version
+
+    return f"microgen {tool_version()}"
