@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import radians
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter, Token
+from cyclopts import App, Parameter, Token
 from cyclopts.config import Dict
 from microgen_cli._units import angle, length
 
@@ -19,12 +21,18 @@ UNITS: dict[str, Callable[[str, str], float]] = {
     "--size.mean": length,
     "--size.quantiles": length,
     "--threshold": angle,
-    "--texture.kernel": lambda text, name: angle(text, name) * 3.141592653589793 / 180,
+    "--texture.kernel": lambda text, name: radians(angle(text, name)),
 }
 """Flags that take a unit. Parameters of the library are in µm and radians; `--threshold` stays in degrees."""
 
 GIVEN = "--given"
-"""Hidden argument that carries the names of the flags the user wrote (they win over what a scan says)."""
+"""Hidden argument: JSON of the flags the user wrote. They win over what a scan says, and `rerun` needs them."""
+
+HIDDEN = ("--texture.orientations", "--texture.weights")
+"""Fields of the parameter classes that hold measured data, which no one types."""
+
+DEFAULTS = {"--texture.kernel": "5 degrees", "--phases": "one cubic phase", "--threshold": "5 degrees"}
+"""How defaults read in the help where the value itself is not what one would write."""
 
 
 @Parameter(name="*")
@@ -52,7 +60,28 @@ class Common:
     """Keep outputs of the same run that are complete, and make only what is missing."""
     quiet: bool = False
     """No progress, no tables; warnings and errors only."""
-    given: Annotated[tuple[str, ...], Parameter(name=GIVEN, show=False)] = ()
+    given: Annotated[str, Parameter(name=GIVEN, show=False)] = "{}"
+
+
+class FlagApp(App):
+    """A command whose nested parameter classes become flags: `Polycrystal.size.cv` is `--size.cv`."""
+
+    def assemble_argument_collection(self, **options: Any) -> Any:
+        """The arguments of the command, with lists that take several values and readable defaults."""
+        arguments = super().assemble_argument_collection(**options)
+        arguments[:] = [a for a in arguments if a.name not in HIDDEN]
+        for argument in arguments:
+            extra: dict[str, Any] = {}
+            if str(argument.hint).startswith("tuple[") and argument.name not in ("--out", "--phases"):
+                extra["consume_multiple"] = True
+            if argument.name in DEFAULTS:
+                extra["show_default"] = _constant(DEFAULTS[argument.name])
+            argument.parameter = Parameter.combine(argument.parameter, Parameter(**extra))
+        return arguments
+
+
+def _constant(text: str) -> Callable[[Any], str]:
+    return lambda value: text
 
 
 def config_source(tokens: Sequence[str]) -> tuple[Dict, ...]:
@@ -79,18 +108,25 @@ def _load(path: Path) -> Dict:
 
 
 def normalise(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
-    """Turn `0.5um` and `5deg` into plain numbers, and note which flags were given."""
-    given = []
+    """Turn `0.5um` and `5deg` into plain numbers, and note which flags were given, as they were written."""
+    given: dict[str, Any] = {}
     for argument in arguments:
         if not argument.tokens or argument.name == GIVEN:
             continue
-        given.append(argument.name.removeprefix("--"))
+        values = [token.value for token in argument.tokens]
+        given[argument.name.removeprefix("--")] = values[0] if len(values) == 1 else values
         if argument.name in UNITS:
             convert = UNITS[argument.name]
             argument.tokens[:] = [t.evolve(value=repr(convert(t.value, argument.name))) for t in argument.tokens]
     for argument in arguments:
         if argument.name == GIVEN:
-            argument.tokens[:] = [Token(keyword=GIVEN, value=name, source="given") for name in given]
+            argument.tokens[:] = [Token(keyword=GIVEN, value=json.dumps(given), source="given")]
+
+
+def given_flags(common: Common) -> dict[str, Any]:
+    """The flags that say what to make, as written; not where to put it or how to talk about it."""
+    talk = {field.name.replace("_", "-") for field in fields(common)} | {"report", "stl-grains", "samples"}
+    return {name: value for name, value in json.loads(common.given).items() if name not in talk}
 
 
 def resolve_device(device: str) -> str:

@@ -1,0 +1,32 @@
+"""The public names: few, sorted, importable, and quick to reach."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import microgen
+
+
+def test_names_are_few_and_sorted() -> None:
+    assert microgen.__all__ == sorted(set(microgen.__all__))
+    assert 5 < len(microgen.__all__) <= 25
+    assert dir(microgen) == microgen.__all__
+
+
+@pytest.mark.parametrize("name", microgen.__all__)
+def test_name_can_be_imported_and_is_documented(name: str) -> None:
+    assert (getattr(microgen, name).__doc__ or "").strip()
+
+
+def test_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'polycristal'"):
+        microgen.polycristal  # noqa: B018
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = "import sys, microgen; print([m for m in ('torch', 'numpy', 'numba', 'pyvista', 'matplotlib', 'scipy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
