@@ -1,0 +1,81 @@
+"""One format per file; `read` and `write` pick it by suffix (`.damask.vti` before `.vti`) or by name.
+
+A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; it is imported when first asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
+from microgen.microstructure import Microstructure
+
+MODULES: tuple[str, ...] = ()
+"""Where two formats share a suffix the first one has it, and the other is asked for by name."""
+
+
+def read(path: str | Path, *, format: str | None = None) -> Microstructure:
+    """Read a scan, a volume or a sample; the suffix picks the format unless `format` names one.
+
+    Raises UnsupportedFormat for unknown kinds of file, UnreadableFile when the file is missing, damaged or empty.
+    """
+    path = Path(path)
+    reader = find_reader(path, format)
+    if path.is_dir():
+        raise UnreadableFile(path, "is a folder", remedy="Give one of the files in it.")
+    if not path.exists():
+        raise UnreadableFile(path, "does not exist", remedy="Check the spelling and the working folder.")
+    try:
+        return reader.read(path)
+    except OSError as error:
+        raise UnreadableFile(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def write(ms: Microstructure, path: str | Path, *, format: str | None = None, overwrite: bool = False) -> list[Path]:
+    """Write `ms` whole or not at all, with its provenance beside it, and return the paths written.
+
+    Raises UnsupportedFormat for unknown suffixes, OutputNotWritable, and InvalidParameter for samples that the
+    format cannot hold.
+    """
+    from microgen.io.sidecar import write_with_provenance
+
+    return write_with_provenance(find_writer(path, format).write, ms, path, overwrite=overwrite)
+
+
+def find_reader(path: str | Path, format: str | None = None) -> ModuleType:
+    """The module that reads files like `path`. Raises UnsupportedFormat."""
+    return _find(Path(path), format, "read")
+
+
+def find_writer(path: str | Path, format: str | None = None) -> ModuleType:
+    """The module that writes files like `path`. Raises UnsupportedFormat."""
+    return _find(Path(path), format, "write")
+
+
+def _find(path: Path, format: str | None, verb: str) -> ModuleType:
+    modules = [m for m in (import_module(f"microgen.io.{name}") for name in MODULES) if hasattr(m, verb)]
+    if format is not None:
+        named = {m.NAME: m for m in modules}
+        if format not in named:
+            raise InvalidParameter("format", expected=f"one of {', '.join(sorted(named))}", got=format)
+        return named[format]
+    known: dict[str, ModuleType] = {}
+    for module in modules:
+        for suffix in module.SUFFIXES:
+            known.setdefault(suffix, module)
+    for suffix in sorted(known, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return known[suffix]
+    raise UnsupportedFormat(_unknown(path, verb, sorted(known)))
+
+
+def _unknown(path: Path, verb: str, suffixes: list[str]) -> str:
+    suffix = path.suffix.lower()
+    nearest = difflib.get_close_matches(suffix, suffixes, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]}?" if nearest else ""
+    what = f"the suffix {suffix}" if suffix else "a name without a suffix"
+    done = {"read": "read", "write": "written"}[verb]
+    return f"{path}: {what} is none that can be {done}.{hint} Known: {' '.join(suffixes)}"
