@@ -1,0 +1,162 @@
+"""Outputs appear whole or not at all: written beside their target under a `.part` name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from microgen.errors import InvalidParameter, OutputNotWritable
+
+
+@contextmanager
+def atomic_path(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; it becomes `target` when the block ends well and is removed otherwise.
+
+    Raises OutputNotWritable when the folder is missing or closed to us, when the target is a folder, when it
+    exists and may not be overwritten, and when the system refuses a write (disk full, quota).
+    """
+    target = _resolved(target)
+    _check_file(target, overwrite)
+    part = _part(target)
+    try:
+        yield part
+        _sync(part)
+        # Somebody may have written the target in the meantime: without leave it is theirs.
+        _check_file(target, overwrite)
+        os.replace(part, target)
+    except OSError as error:
+        raise _not_writable(target, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: str | Path, overwrite: bool = False, *, ours: str = "*") -> Iterator[Path]:
+    """Yield a temporary folder that becomes `target` when the block ends well and is removed otherwise.
+
+    An existing folder is taken when it is empty, or with `overwrite` when every entry matches the glob `ours`:
+    a mistyped path never costs anybody's files. Raises OutputNotWritable.
+    """
+    target = _resolved(target)
+    _check_folder(target, overwrite, ours)
+    part = _part(target)
+    try:
+        part.mkdir()
+        yield part
+        _check_folder(target, overwrite, ours)
+        _swap(part, target)
+    except OSError as error:
+        raise _not_writable(target, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_writable(
+    paths: Iterable[str | Path],
+    *,
+    overwrite: bool = False,
+    folders: Iterable[str | Path] = (),
+    ours: str = "*",
+) -> None:
+    """Refuse outputs that cannot be written, before anything is computed.
+
+    `paths` are files, `folders` become folders (see `atomic_folder` for `ours`). A file is created and removed in
+    each parent folder, since permission bits say little of read-only disks. Raises OutputNotWritable, and
+    InvalidParameter when one path is given twice.
+    """
+    files, folders = [_resolved(p) for p in paths], [_resolved(p) for p in folders]
+    for target in (twice := files + folders):
+        if twice.count(target) > 1:
+            raise InvalidParameter("out", expected="each output path once", got=str(target))
+    for target in files:
+        _check_file(target, overwrite)
+    for target in folders:
+        _check_folder(target, overwrite, ours)
+    for target in {t.parent: t for t in files + folders}.values():
+        _probe(target)
+
+
+def _resolved(target: str | Path) -> Path:
+    """The path to rename to: a link is followed, so that the file behind it is written and not the link replaced."""
+    target = Path(target)
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
+def _part(target: Path) -> Path:
+    # A token of its own keeps two runs with the same target from writing into one file.
+    return target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+
+
+def _check_parent(target: Path) -> None:
+    if not target.parent.is_dir():
+        problem = "is not a folder" if target.parent.exists() else "does not exist"
+        raise OutputNotWritable(f"{target}: the folder {target.parent} {problem}. Create it or choose another path.")
+
+
+def _check_file(target: Path, overwrite: bool) -> None:
+    _check_parent(target)
+    if target.is_dir():
+        raise OutputNotWritable(f"{target}: is a folder, a file was to be written. Give a file name in it.")
+    if target.exists() and not overwrite:
+        raise OutputNotWritable(f"{target}: exists already. Allow overwriting (--overwrite) or choose another path.")
+
+
+def _check_folder(target: Path, overwrite: bool, ours: str) -> None:
+    _check_parent(target)
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputNotWritable(f"{target}: is a file, a folder was to be written. Choose another path.")
+    entries = list(target.iterdir())
+    if entries and not overwrite:
+        raise OutputNotWritable(
+            f"{target}: holds files already. Allow overwriting (--overwrite) or choose another path."
+        )
+    for entry in entries:
+        if entry.is_dir() or not entry.match(ours):
+            raise OutputNotWritable(
+                f"{target}: holds {entry.name}, which is not ours to replace. Move it or choose another folder."
+            )
+
+
+def _probe(target: Path) -> None:
+    part = _part(target)
+    try:
+        part.touch(exist_ok=False)
+        part.unlink()
+    except OSError as error:
+        raise _not_writable(target, error) from error
+
+
+def _sync(path: Path) -> None:
+    """Bring the bytes to the disk before the rename, or a power cut could leave an empty file under the real name."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _swap(part: Path, target: Path) -> None:
+    if not target.exists():
+        os.replace(part, target)
+        return
+    # Folders cannot be replaced while they hold files: step aside, move in, throw the old one away.
+    old = _part(target)
+    os.replace(target, old)
+    try:
+        os.replace(part, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _not_writable(target: Path, error: OSError) -> OutputNotWritable:
+    reason = error.strerror or str(error) or type(error).__name__
+    return OutputNotWritable(f"{target}: cannot be written ({reason}). Free the space or choose another path.")

@@ -1,0 +1,88 @@
+"""Provenance beside every file as NAME.EXT.json, and read back from the file itself or from beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from microgen.errors import UnreadableFile, UnsupportedFormat
+from microgen.io.atomic import atomic_path
+from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
+from microgen.microstructure import Microstructure
+from microgen.provenance import Provenance
+
+LARGEST = 64 * 2**20
+"""Bytes; a provenance is some kilobytes, so that anything larger is another file."""
+
+
+def sidecar_path(path: str | Path) -> Path:
+    """Where the provenance of `path` lies: the same name with `.json` appended."""
+    path = Path(path)
+    return path.with_name(path.name + ".json")
+
+
+def write_with_provenance(
+    writer: Callable[[Microstructure, Path], object],
+    ms: Microstructure,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, both whole or neither.
+
+    Returns both paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
+    """
+    path = Path(path)
+    with atomic_path(path, overwrite) as part, atomic_path(sidecar_path(path), overwrite) as beside:
+        writer(ms, part)
+        beside.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+    return [path, sidecar_path(path)]
+
+
+def read_provenance(path: str | Path) -> Provenance:
+    """Provenance of any file or folder microgen wrote: embedded, else from the JSON beside it.
+
+    A provenance file itself may be given too. Raises UnreadableFile when there is none or it is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UnreadableFile(path, "does not exist", remedy="Check the path.")
+    if path.is_file() and path.suffix.lower() == ".json":
+        return _read_json(path)
+    provenance = _embedded(path) if path.is_file() else None
+    if provenance is not None:
+        return provenance
+    if sidecar_path(path).is_file():
+        return _read_json(sidecar_path(path))
+    raise UnreadableFile(
+        path,
+        f"holds no provenance and there is no {sidecar_path(path).name} beside it",
+        remedy="Give a file microgen wrote, with its JSON.",
+    )
+
+
+def _embedded(path: Path) -> Provenance | None:
+    """Provenance in the file, found by the file's first bytes rather than by its name."""
+    from microgen.io import ome_tiff, vti
+
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64)
+        if start[:4] in ome_tiff.MAGIC:
+            return ome_tiff.read_embedded(path).provenance
+        if start.lstrip().startswith((b"<?xml", b"<VTKFile")):
+            return vti.read_embedded(path).provenance
+    except UnsupportedFormat:
+        return None
+    except OSError as error:
+        raise UnreadableFile(path, f"cannot be read ({error.strerror or error})") from error
+    return None
+
+
+def _read_json(path: Path) -> Provenance:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UnreadableFile(path, "is too large for a provenance file")
+        return parse_provenance(path.read_bytes(), path)
+    except OSError as error:
+        raise UnreadableFile(path, f"cannot be read ({error.strerror or error})") from error
