@@ -1,0 +1,191 @@
+"""OME-TIFF of grain labels: axes ZYX (YX for planes), physical size in µm, zlib, provenance in the OME-XML.
+
+Pages are z, rows y, columns x; memory is [x, y, z]. The OME-XML is our own, so that the same sample gives the same
+bytes (tifffile's holds a random UUID); fields after the OME schema 2016-06.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
+from microgen.grid import Grid
+from microgen.io import embedded as emb
+from microgen.microstructure import Microstructure
+from microgen.provenance import tool_version
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
+
+NAME = "ome"
+SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_PROVENANCE, _SAMPLE = "microgen/provenance", "microgen/sample"
+_MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
+_SLAB = 16
+"""Pages transposed at a time: 16 labels fill a cache line, so that each line of memory is read once."""
+_DAMAGE = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError),
+    *(OSError, struct.error, zlib.error, ElementTree.ParseError),
+)
+
+# tifffile tells of damage through this logger, and without a handler Python would print it: we raise instead.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def write(ms: Microstructure, path: str | Path) -> None:
+    """Write the grain labels: uint16, or uint32 above 65535 grains.
+
+    Raises InvalidParameter when there are no grain labels or the grid is not square.
+    """
+    from tifffile import TiffWriter
+
+    grid = emb.square_grid(ms, "a TIFF")
+    if ms.grain_id is None:
+        raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
+    dtype = np.dtype(np.uint16 if ms.grain_id.max(initial=0) <= 65535 else np.uint32)
+    shape = grid.shape[::-1]
+    # Compressed or not, offsets in a classic TIFF end at 4 GiB.
+    with TiffWriter(path, bigtiff=grid.size * dtype.itemsize > 2**31) as tif:
+        tif.write(
+            _pages(ms.grain_id, dtype),
+            shape=shape,
+            dtype=dtype,
+            photometric="minisblack",
+            compression="zlib",
+            compressionargs={"level": 1},
+            description=_ome_xml(ms, grid, dtype),
+            metadata=None,
+            software=f"microgen {tool_version()}",
+        )
+
+
+def _pages(labels: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """The planes [y, x] of labels [x, y(, z)], one after the other."""
+    volume = labels if labels.ndim == 3 else labels[:, :, None]
+    for start in range(0, volume.shape[2], _SLAB):
+        yield from np.ascontiguousarray(volume[:, :, start : start + _SLAB].T, dtype=dtype)
+
+
+def _ome_xml(ms: Microstructure, grid: Grid, dtype: np.dtype) -> bytes:
+    sizes = dict(zip("XYZ", (*grid.shape, 1)[:3])) | {"C": 1, "T": 1}
+    sizes_xml = " ".join(f'Size{axis}="{n}"' for axis, n in sizes.items())
+    physical = " ".join(
+        f'PhysicalSize{axis}="{h!r}" PhysicalSize{axis}Unit="µm"' for axis, h in zip("XYZ", grid.spacing)
+    )
+    values = {_PROVENANCE: emb.provenance_json(emb.provenance_of(ms)), _SAMPLE: emb.sample_json(ms)}
+    notes = "".join(
+        f'<CommentAnnotation ID="Annotation:{k}" Namespace="{space}"><Value>{escape(text)}</Value></CommentAnnotation>'
+        for k, (space, text) in enumerate(values.items())
+    )
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="{_SCHEMA}" Creator="microgen {tool_version()}">'
+        f'<Image ID="Image:0" Name="grain_id"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="{dtype.name}" '
+        f'{sizes_xml} {physical}><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+        f'<TiffData IFD="0" PlaneCount="{sizes["Z"]}"/></Pixels>'
+        f'<AnnotationRef ID="Annotation:0"/><AnnotationRef ID="Annotation:1"/></Image>'
+        f"<StructuredAnnotations>{notes}</StructuredAnnotations></OME>"
+    ).encode()
+
+
+def read(path: str | Path) -> Microstructure:
+    """Read a label image: our own with grid, phases and provenance; others with the spacing they state.
+
+    Raises UnreadableFile for damaged files, UnsupportedFormat for images that are no labels.
+    """
+    path = Path(path)
+    with _opened(path) as tif:
+        found = _embedded(tif, path)
+        pages = _read_pages(tif, path)
+        if found.grid is None:
+            return _foreign(tif, emb.as_labels(pages.T, path), found)
+    if pages.size != found.grid.size:
+        raise UnreadableFile(path, f"describes a grid of {found.grid.shape} and holds {pages.size} labels")
+    # Axes one voxel long are not told apart in the pages: the grid says where they are.
+    return emb.labelled(emb.as_labels(pages.reshape(found.grid.shape[::-1]).T, path), found.grid, found)
+
+
+def read_embedded(path: str | Path) -> emb.Embedded:
+    """Grid, phases and provenance without the labels. Raises UnreadableFile."""
+    with _opened(Path(path)) as tif:
+        return _embedded(tif, Path(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TiffFile]:
+    """The open file; whatever a damaged one makes tifffile raise becomes UnreadableFile."""
+    from tifffile import OmeXmlError, TiffFile, TiffFileError
+
+    if not path.is_file():
+        raise UnreadableFile(path, "is not a file" if path.exists() else "does not exist", remedy="Check the path.")
+    try:
+        with TiffFile(path) as tif:
+            yield tif
+    except (*_DAMAGE, TiffFileError, OmeXmlError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise UnreadableFile(path, f"is no whole TIFF ({reason})", remedy="Write or copy it again.") from error
+
+
+def _embedded(tif: TiffFile, path: Path) -> emb.Embedded:
+    xml = tif.ome_metadata
+    if not xml or _SAMPLE not in xml:
+        return emb.Embedded()
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise UnreadableFile(path, f"its OME-XML is damaged ({error})") from error
+    texts = {
+        note.get("Namespace"): note.findtext(f"{{{_SCHEMA}}}Value") or ""
+        for note in root.iter(f"{{{_SCHEMA}}}CommentAnnotation")
+    }
+    found = emb.parse_sample(texts.get(_SAMPLE, ""), path)
+    return replace(found, provenance=emb.parse_provenance(texts.get(_PROVENANCE, ""), path))
+
+
+def _read_pages(tif: TiffFile, path: Path) -> np.ndarray:
+    """The only image of the file, [(z,) y, x]."""
+    if len(tif.series) != 1:
+        raise UnsupportedFormat(f"{path}: holds {len(tif.series)} images, one volume of labels was expected.")
+    series = tif.series[0]
+    if set(series.axes) - set("ZYXIQ") or series.dtype is None:
+        raise UnsupportedFormat(f"{path}: expected the axes ZYX or YX, got {series.axes}.")
+    emb.check_claim(path, series.nbytes)
+    size = path.stat().st_size
+    for number, page in enumerate(series.pages):
+        # tifffile fills with zeros whatever is missing: a truncated file would come out as void.
+        ends = () if page is None else [a + n if n else size + 1 for a, n in zip(page.dataoffsets, page.databytecounts)]
+        if not ends or max(ends) > size:
+            raise UnreadableFile(path, f"is truncated: page {number} is not whole", remedy="Write or copy it again.")
+    return series.asarray()
+
+
+def _foreign(tif: TiffFile, labels: np.ndarray, found: emb.Embedded) -> Microstructure:
+    spacing = _ome_spacing(tif.ome_metadata, labels.ndim) if tif.is_ome else None
+    notes = () if spacing else ("the image states no voxel size: 1 µm taken",)
+    return emb.labelled(labels, Grid(labels.shape, spacing or (1.0,) * labels.ndim), found, notes=notes)
+
+
+def _ome_spacing(xml: str | None, ndim: int) -> tuple[float, ...] | None:
+    """PhysicalSizeX, Y (, Z) in µm; None when one is missing or has no unit of length."""
+    pixels = next((e for e in ElementTree.fromstring(xml or "<x/>").iter() if e.tag.endswith("}Pixels")), None)
+    spacing = []
+    for axis in "XYZ"[:ndim]:
+        size = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
+        unit = "" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
+        if size is None or unit not in _MICROMETRES or not 0 < float(size) < float("inf"):
+            return None
+        spacing.append(float(size) * _MICROMETRES[unit])
+    return tuple(spacing)
