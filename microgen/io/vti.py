@@ -1,0 +1,124 @@
+"""VTK image data for ParaView: cell arrays grain_id, phase_id, orientation and ipf_color, provenance in FieldData.
+
+Lengths in µm; quaternions scalar first, sample to crystal, float32; colours along z. The container is in `vtk_xml`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from microgen.errors import UnreadableFile, UnsupportedFormat
+from microgen.io import embedded as emb
+from microgen.io.vtk_xml import Array, ImageFile, text_array, write_image
+from microgen.microstructure import Microstructure
+
+NAME = "paraview"
+SUFFIXES = (".vti",)
+
+
+def write(ms: Microstructure, path: str | Path) -> None:
+    """Write what the sample has of grain_id, phase_id, orientation and (where phases are known) ipf_color, per cell.
+
+    Raises InvalidParameter when the grid is not square.
+    """
+    grid = emb.square_grid(ms, "a .vti file")
+    fields = [
+        text_array("provenance", emb.provenance_json(emb.provenance_of(ms))),
+        text_array("sample", emb.sample_json(ms)),
+    ]
+    write_image(path, grid, fields=fields, cells=_labels(ms) + _crystals(ms))
+
+
+def _labels(ms: Microstructure) -> list[Array]:
+    phase = ms.phase_id.ravel(order="F")
+    arrays = [Array("phase_id", "Int16", 1, ms.grid.size, lambda a, b: phase[a:b])]
+    if ms.grain_id is not None:
+        grain = ms.grain_id.ravel(order="F")
+        arrays.insert(0, Array("grain_id", "Int32", 1, ms.grid.size, lambda a, b: grain[a:b]))
+    return arrays
+
+
+def _crystals(ms: Microstructure) -> list[Array]:
+    """Orientation and colour per cell: row `row[cell]` of a table of grains, or of the points' own."""
+    if ms.orientation is not None:
+        table = ms.orientation.swapaxes(0, ms.grid.ndim - 1).reshape(-1, 4)
+        row, phase_id = np.arange(ms.grid.size), ms.phase_id.ravel(order="F")
+    elif ms.grain_id is not None and ms.grains is not None:
+        table = np.vstack([[1.0, 0.0, 0.0, 0.0], ms.grains.orientation])
+        row, phase_id = ms.grain_id.ravel(order="F"), np.append(-1, ms.grains.phase_id)
+    else:
+        return []
+    quaternion = Array("orientation", "Float32", 4, len(row), lambda a, b: table[row[a:b]])
+    if not ms.phases:
+        return [quaternion]
+    colour = _colours(ms, table, phase_id)
+    return [quaternion, Array("ipf_color", "UInt8", 3, len(row), lambda a, b: colour[row[a:b]])]
+
+
+def _colours(ms: Microstructure, orientation: np.ndarray, phase_id: np.ndarray) -> np.ndarray:
+    """uint8 [n, 3]: colour of the crystal direction along z; black where there is no phase."""
+    from microgen.orientation import ipf_color
+
+    colour = np.zeros((len(phase_id), 3), np.uint8)
+    for k, phase in enumerate(ms.phases):
+        colour[phase_id == k] = ipf_color(orientation[phase_id == k], phase.laue_group)
+    return colour
+
+
+def read(path: str | Path) -> Microstructure:
+    """Read a .vti with cell arrays grain_id or phase_id, and orientation; raw appended data, packed by zlib or not.
+
+    Raises UnreadableFile for damaged files, UnsupportedFormat for other encodings and contents.
+    """
+    path = Path(path)
+    image = ImageFile.open(path)
+    found = _embedded(image)
+    if found.grid is not None and found.grid.shape != image.grid.shape:
+        raise UnreadableFile(path, f"describes a grid of {found.grid.shape} and holds {image.grid.shape} cells")
+    grid = found.grid or image.grid
+    if "grain_id" not in image.cells and "phase_id" not in image.cells:
+        raise UnsupportedFormat(f"{path}: expected a cell array grain_id or phase_id, got {sorted(image.cells)}.")
+    labels = emb.as_labels(image.cell_array("grain_id"), path) if "grain_id" in image.cells else None
+    if labels is not None and "phase_id" not in image.cells:
+        return emb.labelled(labels, grid, found)
+    return Microstructure(
+        grid,
+        _phase_id(image, len(found.phases)),
+        phases=found.phases,
+        grain_id=labels,
+        orientation=_orientation(image),
+        provenance=found.provenance,
+    )
+
+
+def read_embedded(path: str | Path) -> emb.Embedded:
+    """Grid, phases and provenance without the cells. Raises UnreadableFile and UnsupportedFormat."""
+    return _embedded(ImageFile.open(path))
+
+
+def _embedded(image: ImageFile) -> emb.Embedded:
+    sample, provenance = image.text("sample"), image.text("provenance")
+    found = emb.Embedded() if sample is None else emb.parse_sample(sample, image.path)
+    if provenance is None:
+        return found
+    return replace(found, provenance=emb.parse_provenance(provenance, image.path))
+
+
+def _phase_id(image: ImageFile, phases: int) -> np.ndarray:
+    values = image.cell_array("phase_id")
+    highest = phases - 1 if phases else np.iinfo(np.int16).max
+    if values.dtype.kind not in "iu" or values.ndim != image.grid.ndim or values.min() < -1 or values.max() > highest:
+        raise UnsupportedFormat(f"{image.path}: expected phase_id from -1 to {highest}, got other values.")
+    return np.ascontiguousarray(values, dtype=np.int16)
+
+
+def _orientation(image: ImageFile) -> np.ndarray | None:
+    if "orientation" not in image.cells:
+        return None
+    values = image.cell_array("orientation")
+    if values.dtype.kind != "f" or values.shape != (*image.grid.shape, 4):
+        raise UnsupportedFormat(f"{image.path}: expected orientation as 4 floats per cell, got {values.shape[-1:]}.")
+    return np.ascontiguousarray(values)
