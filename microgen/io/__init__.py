@@ -13,7 +13,12 @@ from types import ModuleType
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.microstructure import Microstructure
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "ome_tiff",
+    "vti",
+    "grain_table",
+    "numpy_file",
+)
 """Where two formats share a suffix the first one has it, and the other is asked for by name."""
 
 
