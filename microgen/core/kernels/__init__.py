@@ -1,1 +1,1 @@
-
+"""The few hot loops: `reference` in plain torch, the rest in Numba."""

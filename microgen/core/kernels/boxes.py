@@ -1,0 +1,262 @@
+"""Which sites can own a part of a box of voxels, and the costs of the few that can.
+
+A box first collects the sites (periodic images count as sites) that a
+lower bound cannot dismiss, then drops those that lose everywhere in it to the site b that is best at its centre:
+
+    val_k - val_b - 2 h·|q_k - q_b| + sum_a min(D_aa, 0) h_a² - 2 sum_{a<b} |D_ab| h_a h_b > 0,   D = A_k - A_b,
+
+with val = cost at the centre, q = A (centre - site) and h the half-widths. Comparing with b cancels the large common
+terms. The few survivors are then evaluated densely: rows of voxels along the last axis run in vector registers, which
+beats any finer descent. Everything is float64.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+ROW = 8  # voxels evaluated together along the last axis (one or two vector registers of float64)
+SIDE = 4  # voxels of a block along the other axes
+STACK = 256
+
+
+class Lattice(NamedTuple):
+    """Voxel centres `start + k * step`, k < shape, in a box of `lengths` (0: not periodic along the axis)."""
+
+    shape: np.ndarray  # int64 [3]
+    step: np.ndarray  # float64 [3]
+    start: np.ndarray  # float64 [3]
+    lengths: np.ndarray  # float64 [3]
+
+
+@njit(cache=True, inline="always")
+def evaluate(cand, k, x, y, z):
+    """Cost minus weight of candidate k at a point, and q = A (point - site)."""
+    dx, dy, dz = x - cand[k, 0], y - cand[k, 1], z - cand[k, 2]
+    qx = cand[k, 3] * dx + cand[k, 4] * dy + cand[k, 5] * dz
+    qy = cand[k, 4] * dx + cand[k, 6] * dy + cand[k, 7] * dz
+    qz = cand[k, 5] * dx + cand[k, 7] * dy + cand[k, 8] * dz
+    return dx * qx + dy * qy + dz * qz - cand[k, 9], qx, qy, qz
+
+
+@njit(cache=True)
+def _upper(cand, k, c, h):
+    """Upper bound of candidate k's cost over the box."""
+    val, qx, qy, qz = evaluate(cand, k, c[0], c[1], c[2])
+    linear = 2 * (abs(qx) * h[0] + abs(qy) * h[1] + abs(qz) * h[2])
+    square = cand[k, 3] * h[0] ** 2 + cand[k, 6] * h[1] ** 2 + cand[k, 8] * h[2] ** 2
+    cross = abs(cand[k, 4]) * h[0] * h[1] + abs(cand[k, 5]) * h[0] * h[2] + abs(cand[k, 7]) * h[1] * h[2]
+    return val + linear + square + 2 * cross
+
+
+@njit(cache=True)
+def _within_reach(x, c, h, lengths, sign):
+    """Is the image x one of the 3^d translates everywhere (sign +1) or somewhere (sign -1) in the box?
+
+    The periodic cost takes displacements in [-1.5 L, 1.5 L) per axis: the wrapped one and its two translates.
+    """
+    for a in range(3):
+        if lengths[a] > 0 and abs(c[a] - x[a]) + sign * h[a] > 1.5 * lengths[a]:
+            return False
+    return True
+
+
+@njit(cache=True, inline="always")
+def _site_distance(cand, k, c, h):
+    """Squared distance between a candidate's site and the box (c, h)."""
+    total = 0.0
+    for a in range(3):
+        gap = max(abs(cand[k, a] - c[a]) - h[a], 0.0)
+        total += gap * gap
+    return total
+
+
+@njit(cache=True)
+def _node_distance(box, node, c, h, shift):
+    """Squared distance between a node's box, shifted, and the box (c, h)."""
+    total = 0.0
+    for a in range(3):
+        gap = max(box[node, a] + shift[a] - c[a] - h[a], c[a] - h[a] - box[node, 3 + a] - shift[a], 0.0)
+        total += gap * gap
+    return total
+
+
+@njit(cache=True)
+def _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack):
+    """Add the sites of one periodic image that may own a part of the box; returns (m, limit).
+
+    `limit` is the lowest upper bound met so far; `m` is -1 when the workspace is too small.
+    """
+    stack[0], top = 0, 1
+    while top > 0:
+        top -= 1
+        node = stack[top]
+        if tree.bound[node, 0] * _node_distance(tree.box, node, c, h, shift) - tree.bound[node, 1] > limit + slack:
+            continue
+        child = tree.left[node]
+        if child >= 0:
+            near = _node_distance(tree.box, child, c, h, shift) <= _node_distance(tree.box, child + 1, c, h, shift)
+            stack[top], stack[top + 1] = (child + 1, child) if near else (child, child + 1)
+            top += 2
+            continue
+        for row in range(tree.first[node], tree.last[node]):
+            if m == len(site):
+                return -1, limit
+            for a in range(3):
+                cand[m, a] = tree.rows[row, a] + shift[a]
+            if tree.eigenvalue[row] * _site_distance(cand, m, c, h) - tree.rows[row, 9] > limit + slack:
+                continue
+            if not _within_reach(cand[m], c, h, lengths, -1.0):
+                continue
+            site[m] = tree.order[row]
+            for a in range(3, 10):
+                cand[m, a] = tree.rows[row, a]
+            if _within_reach(cand[m], c, h, lengths, 1.0):
+                limit = min(limit, _upper(cand, m, c, h))
+            m += 1
+    return m, limit
+
+
+@njit(cache=True)
+def collect(tree, c, h, lengths, slack, cand, site):
+    """All candidates of a box, periodic images included; -1 when the workspace is too small."""
+    m, limit = 0, np.inf
+    reach, shift, stack = np.zeros(3, np.int64), np.empty(3), np.empty(STACK, np.int64)
+    for a in range(3):
+        if lengths[a] > 0:  # |c - x| < L and |c - x - s L| <= 1.5 L + h bound the shift s
+            reach[a] = int(2.5 + h[a] / lengths[a])
+    for ring in range(max(reach[0], reach[1], reach[2]) + 1):  # the box's own period first: it lowers the limit
+        for i in range(-min(ring, reach[0]), min(ring, reach[0]) + 1):
+            for j in range(-min(ring, reach[1]), min(ring, reach[1]) + 1):
+                for k in range(-min(ring, reach[2]), min(ring, reach[2]) + 1):
+                    if max(abs(i), abs(j), abs(k)) != ring:
+                        continue
+                    shift[0], shift[1], shift[2] = i * lengths[0], j * lengths[1], k * lengths[2]
+                    m, limit = _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack)
+                    if m < 0:
+                        return m
+    return m
+
+
+@njit(cache=True)
+def cull(cand, site, m, c, h, lengths, slack, out, out_site, val):
+    """Keep the candidates that can own a part of the box; returns their number."""
+    best = -1
+    for k in range(m):
+        val[k, 0], val[k, 1], val[k, 2], val[k, 3] = evaluate(cand, k, c[0], c[1], c[2])
+        if (best < 0 or val[k, 0] < val[best, 0]) and _within_reach(cand[k], c, h, lengths, 1.0):
+            best = k
+    kept = 0
+    for k in range(m):
+        if best >= 0:
+            spread = h[0] * abs(val[k, 1] - val[best, 1]) + h[1] * abs(val[k, 2] - val[best, 2])
+            spread += h[2] * abs(val[k, 3] - val[best, 3])
+            lead = val[k, 0] - val[best, 0] - 2 * spread
+            if lead > slack:  # the quadratic part is small and dear: only where the linear one does not decide
+                lead += _quadratic(cand, k, best, h)
+                if lead > slack + 1e-12 * (abs(val[k, 0]) + abs(val[best, 0])):
+                    continue
+        for a in range(10):
+            out[kept, a] = cand[k, a]
+        out_site[kept] = site[k]
+        kept += 1
+    return kept
+
+
+@njit(cache=True, inline="always")
+def _quadratic(cand, k, b, h):
+    """Lower bound of t^T (A_k - A_b) t over |t| <= h."""
+    total = 0.0
+    for a, row in ((0, 3), (1, 6), (2, 8)):
+        total += min(cand[k, row] - cand[b, row], 0.0) * h[a] * h[a]
+    total -= 2 * abs(cand[k, 4] - cand[b, 4]) * h[0] * h[1]
+    total -= 2 * abs(cand[k, 5] - cand[b, 5]) * h[0] * h[2]
+    return total - 2 * abs(cand[k, 7] - cand[b, 7]) * h[1] * h[2]
+
+
+@njit(cache=True)
+def dense(cand, m, x0, y0, z0, step, cost, low, who):
+    """The three lowest costs `low` [3, voxels] and their candidates `who`, at the SIDE x SIDE x ROW voxels of a block.
+
+    (x0, y0, z0) is the centre of the first voxel. Costs first, then the comparison, in two loops without branches:
+    so that both run in vector registers.
+    """
+    low[:], who[:] = np.inf, -1
+    for k in range(m):
+        dz0 = z0 - cand[k, 2]
+        for r in range(SIDE * SIDE):
+            dx, dy = x0 + (r // SIDE) * step[0] - cand[k, 0], y0 + (r % SIDE) * step[1] - cand[k, 1]
+            base = cand[k, 3] * dx * dx + 2 * cand[k, 4] * dx * dy + cand[k, 6] * dy * dy - cand[k, 9]
+            slope = 2 * (cand[k, 5] * dx + cand[k, 7] * dy)
+            for i in range(ROW):
+                dz = dz0 + i * step[2]
+                cost[r * ROW + i] = base + dz * (slope + cand[k, 8] * dz)
+        for i in range(SIDE * SIDE * ROW):
+            v, first, second, third = cost[i], low[0, i], low[1, i], low[2, i]
+            who[2, i] = who[1, i] if v < second else (k if v < third else who[2, i])
+            who[1, i] = who[0, i] if v < first else (k if v < second else who[1, i])
+            who[0, i] = k if v < first else who[0, i]
+            low[2, i] = min(third, max(v, second))
+            low[1, i] = min(second, max(v, first))
+            low[0, i] = min(first, v)
+
+
+@njit(cache=True)
+def dense_images(cand, site, m, x0, y0, z0, step, lengths, low, who):
+    """The same where a site may appear with several images: only its nearest one counts, and only images in reach."""
+    low[:], who[:] = np.inf, -1
+    c, h = np.empty(3), np.zeros(3)
+    for v in range(SIDE * SIDE * ROW):
+        c[0], c[1] = x0 + (v // (SIDE * ROW)) * step[0], y0 + (v // ROW % SIDE) * step[1]
+        c[2] = z0 + (v % ROW) * step[2]
+        for k in range(m):
+            if not _within_reach(cand[k], c, h, lengths, 1.0):
+                continue
+            cost, place = evaluate(cand, k, c[0], c[1], c[2])[0], 2
+            for rank in range(3):  # the slot that the same site holds already, or else the last one
+                if who[rank, v] >= 0 and site[who[rank, v]] == site[k]:
+                    place = rank
+                    break
+            if cost >= low[place, v]:
+                continue
+            while place > 0 and cost < low[place - 1, v]:
+                low[place, v], who[place, v] = low[place - 1, v], who[place - 1, v]
+                place -= 1
+            low[place, v], who[place, v] = cost, k
+
+
+@njit(cache=True)
+def several_images(cand, site, m, c, h, lengths):
+    """Does a site occur twice among the candidates, or is an image out of reach in a part of the box?"""
+    for k in range(m):
+        if not _within_reach(cand[k], c, h, lengths, 1.0):
+            return True
+        for j in range(k):
+            if site[j] == site[k]:
+                return True
+    return False
+
+
+@njit(cache=True)
+def steepest(cand, m, c, h, step):
+    """Upper bound over the box of the variation across one voxel of any difference of two costs."""
+    largest, next_largest = 0.0, 0.0
+    for k in range(m):
+        _, qx, qy, qz = evaluate(cand, k, c[0], c[1], c[2])
+        gx = abs(qx) + abs(cand[k, 3]) * h[0] + abs(cand[k, 4]) * h[1] + abs(cand[k, 5]) * h[2]
+        gy = abs(qy) + abs(cand[k, 4]) * h[0] + abs(cand[k, 6]) * h[1] + abs(cand[k, 7]) * h[2]
+        gz = abs(qz) + abs(cand[k, 5]) * h[0] + abs(cand[k, 7]) * h[1] + abs(cand[k, 8]) * h[2]
+        g = gx * step[0] + gy * step[1] + gz * step[2]
+        largest, next_largest = max(largest, g), max(next_largest, min(largest, g))
+    return 2 * (largest + next_largest)
+
+
+@njit(cache=True, inline="always")
+def variation(cand, i, j, x, y, z, step):
+    """sum_a h_a |d_a (c_j - c_i)| at a point: how far the gap varies across the voxel."""
+    _, ix, iy, iz = evaluate(cand, i, x, y, z)
+    _, jx, jy, jz = evaluate(cand, j, x, y, z)
+    return 2 * (step[0] * abs(jx - ix) + step[1] * abs(jy - iy) + step[2] * abs(jz - iz))

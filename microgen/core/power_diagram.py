@@ -1,0 +1,146 @@
+"""The anisotropic power diagram of Buze, Feydy, Roper, Sedighiani and Bourne (2024), arXiv 2403.03571.
+
+Cell i = {y : c_i(y) - w_i minimal},  c_i(y) = (y - x_i)^T A_i (y - x_i),  A_i symmetric positive definite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from microgen.core.kernels import cpu
+from microgen.core.kernels.boxes import Lattice
+from microgen.core.kernels.tree import SiteTree, build, with_weights
+from microgen.errors import InvalidParameter
+from microgen.grid import Grid
+
+THIN = 1e-9  # thickness of the third axis that a plane gets, in parts of its voxels: no cost can see it
+
+
+@dataclass(frozen=True, eq=False)
+class PowerDiagram:
+    """Sites, metrics and weights in the box [0, lengths); periodic along the axes that say so.
+
+    Along periodic axes the cost is the minimum over the 3^d translates of the componentwise wrapped displacement.
+    With A_i = v_i^(-2/d) times a unit-determinant shape, costs and weights have no unit.
+    """
+
+    sites: Float[Tensor, "n d"]
+    """µm"""
+    metrics: Float[Tensor, "n d d"]
+    """1/µm²"""
+    weights: Float[Tensor, " n"]
+    lengths: tuple[float, ...]
+    """Box lengths, µm."""
+    periodic: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        n, d = self.sites.shape
+        for name, shape in (("sites", (n, d)), ("metrics", (n, d, d)), ("weights", (n,))):
+            tensor = getattr(self, name)
+            if tuple(tensor.shape) != shape or not bool(torch.isfinite(tensor).all()):
+                raise InvalidParameter(name, expected=f"finite numbers of shape {shape}", got=tuple(tensor.shape))
+        if d not in (2, 3) or n < 1 or len(self.lengths) != d or len(self.periodic) != d:
+            raise InvalidParameter(
+                "sites", expected="at least one site in 2 or 3 dimensions, as the box has", got=(n, d)
+            )
+        _check_metrics(self.metrics)
+
+    def __len__(self) -> int:
+        return len(self.sites)
+
+    def labels(self, grid: Grid) -> Int[Tensor, "..."]:
+        """int32 [grid.shape]: the cell 1..n that each point of the grid lies in.
+
+        The grid may be any: one voxel thick (a section), shifted, or larger than a periodic box.
+        """
+        order = _axes(grid)
+        swept = cpu.sweep(self.tree(order), self.lattice(grid, order), cpu.Wanted(True, False, -1.0))
+        return torch.from_numpy(_unordered(swept.labels, grid, order))
+
+    def volumes(self, grid: Grid) -> Float[Tensor, " n"]:
+        """float64 [n]: sub-voxel volumes (areas in a plane), µm^d."""
+        order = _axes(grid)
+        swept = cpu.sweep(self.tree(order), self.lattice(grid, order), cpu.Wanted(False, True, -1.0))
+        return torch.from_numpy(swept.volumes) * grid.cell_measure
+
+    def with_weights(self, weights: Float[Tensor, " n"]) -> PowerDiagram:
+        """The same sites and metrics with other weights."""
+        return replace(self, weights=weights)
+
+    def tree(self, order: tuple[int, ...]) -> SiteTree:
+        """Search tree in the kernels' three axes: `order` says which axis of ours each is, -1 for the one a plane lacks."""
+        return with_weights(self._bare_tree(order), _array(self.weights))
+
+    def _bare_tree(self, order: tuple[int, ...]) -> SiteTree:
+        if order not in self._trees:
+            sites, metrics = _array(self.sites), _array(self.metrics)
+            n = len(sites)
+            x, a = np.zeros((n, 3)), np.zeros((n, 3, 3))
+            there = [k for k in range(3) if order[k] >= 0]
+            axes = [order[k] for k in there]
+            x[:, there] = sites[:, axes]
+            for k, axis in zip(there, axes):
+                if self.periodic[axis]:
+                    x[:, k] %= self.lengths[axis]
+            a[np.ix_(np.arange(n), there, there)] = metrics[:, axes][:, :, axes]
+            if len(there) == 2:  # any positive number: displacements along the missing axis are zero
+                a[:, 0, 0] = np.trace(metrics, axis1=1, axis2=2) / 2
+            self._trees[order] = build(x, a, np.zeros(n))
+        return self._trees[order]
+
+    @cached_property
+    def _trees(self) -> dict[tuple[int, ...], SiteTree]:
+        return {}
+
+    def lattice(self, grid: Grid, order: tuple[int, ...]) -> Lattice:
+        """The grid's points in the kernels' axes."""
+        if grid.ndim != self.sites.shape[1]:
+            raise InvalidParameter("grid", expected=f"{self.sites.shape[1]} dimensions", got=grid.shape)
+        shape, step, start, lengths = (
+            np.ones(3, np.int64),
+            np.full(3, THIN * min(grid.spacing)),
+            np.zeros(3),
+            np.zeros(3),
+        )
+        for k, axis in enumerate(order):
+            if axis >= 0:
+                shape[k], step[k] = grid.shape[axis], grid.spacing[axis]
+                start[k] = grid.origin[axis] + 0.5 * grid.spacing[axis]
+                lengths[k] = self.lengths[axis] if self.periodic[axis] else 0.0
+        return Lattice(shape, step, start, lengths)
+
+
+def _axes(grid: Grid) -> tuple[int, ...]:
+    """Kernel axes: a plane's missing axis or a thin one comes first, as rows run along the last."""
+    if grid.ndim == 2:
+        return (-1, 0, 1)
+    thin = int(np.argmin(grid.shape))
+    return (thin, *(k for k in range(3) if k != thin)) if grid.shape[thin] == 1 else (0, 1, 2)
+
+
+def _unordered(labels: np.ndarray, grid: Grid, order: tuple[int, ...]) -> np.ndarray:
+    if grid.ndim == 2:
+        return labels[0]
+    return np.ascontiguousarray(np.transpose(labels, np.argsort(order)))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().to("cpu", torch.float64).numpy()
+
+
+def _check_metrics(metrics: Float[Tensor, "n d d"]) -> None:
+    a = _array(metrics)
+    if not np.allclose(a, a.transpose(0, 2, 1), rtol=1e-9, atol=0):
+        raise InvalidParameter("metrics", expected="symmetric matrices", got="asymmetric ones")
+    lowest = np.linalg.eigvalsh(a)[:, 0]
+    if lowest.min() <= 0:
+        k = int(lowest.argmin())
+        raise InvalidParameter(
+            "metrics", expected="positive definite matrices", got=f"eigenvalue {lowest[k]:.3g} at site {k + 1}"
+        )
