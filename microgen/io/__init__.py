@@ -14,6 +14,7 @@ from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.microstructure import Microstructure
 
 MODULES: tuple[str, ...] = (
+    "ang",
     "ome_tiff",
     "vti",
     "grain_table",

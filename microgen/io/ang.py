@@ -1,0 +1,158 @@
+"""EDAX .ang text: read in its EDAX, EMsoft and ASTAR dialects, written with ten columns.
+
+Columns φ1 Φ φ2 x y IQ CI phase (+ detector, fit, more), angles in radians, lengths in µm (ASTAR: nm). Not indexed is
+a confidence index below 0 or an angle of 4π; ASTAR marks nothing and uses CI -1 otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from microgen.errors import UnreadableFile
+from microgen.io.scan import EDAX, Claim, Points, assemble, tell_apart
+from microgen.io.text import Table, parse_table, read_lines
+from microgen.microstructure import Microstructure, Phase
+from microgen.orientation import laue_group_from
+
+NAME = "ang"
+SUFFIXES = (".ang",)
+
+TSL = {laue_group_from(tsl=code): code for code in (43, 23, 62, 6, 32, 3, 42, 4, 22, 2, 1)}
+"""Laue group -> EDAX/TSL symmetry number."""
+PHI1, PHI, PHI2, X, Y, IQ, CI, PHASE = range(8)
+FOUR_PI = 4 * np.pi - 0.01
+EXPORT = "Export the scan again."
+
+
+@dataclass(frozen=True)
+class Header:
+    """The `#` lines of a file."""
+
+    path: Path
+    entries: list[tuple[int, str, str]]
+    """Line number, key in lower case, value."""
+    text: str
+
+    def number(self, key: str, kind: type[int] | type[float]) -> float | None:
+        """Number in the last line of that key; None when there is none or it is not above 0."""
+        line, value = next(((n, v) for n, k, v in reversed(self.entries) if k == key), (0, "0"))
+        try:
+            found = kind(value)
+        except ValueError:
+            raise UnreadableFile(self.path, f"{key.upper()} is {value[:30]!r}, no number", line=line) from None
+        return found if 0 < found < float("inf") else None
+
+
+def read(path: str | Path) -> Microstructure:
+    """Read a scan. Raises UnreadableFile for damaged files."""
+    path = Path(path)
+    lines = read_lines(path)
+    header, first = _header(path, lines)
+    table = parse_table(path, lines, first, columns=8)
+    phases = _phases(header)
+    astar = "ACOM RES" in header.text
+    scale = 1e-3 if astar else 1.0
+    points, notes = _points(table, sorted(phases), astar=astar, scale=scale)
+    if astar:
+        notes = ("ASTAR file: coordinates taken as nm, confidence -1 as indexed", *notes)
+    ordered = tuple(phases[number] for number in sorted(phases))
+    return assemble(points, ordered, frame=EDAX, claim=_claim(header, scale), notes=notes)
+
+
+def _header(path: Path, lines: list[str]) -> tuple[Header, int]:
+    """Header and index of the first data line."""
+    comment = [line.lstrip().startswith("#") for line in lines]
+    first = next((k for k, line in enumerate(lines) if line.strip() and not comment[k]), len(lines))
+    if not any(comment[:first]):
+        ctf = lines[0].startswith("Channel Text File")
+        kind = "a Channel Text File (.ctf)" if ctf else "no .ang file: it has no # header"
+        raise UnreadableFile(path, f"is {kind}", line=1, remedy="Check that the suffix fits the file.")
+    entries = []
+    for number, line in enumerate(lines[:first], start=1):
+        words = line.strip().lstrip("#").split(None, 1)
+        if words:
+            entries.append((number, words[0].rstrip(":").lower(), words[1].strip() if len(words) > 1 else ""))
+    return Header(path, entries, "\n".join(lines[:first])), first
+
+
+def _claim(header: Header, scale: float) -> Claim:
+    """What the header says of the grid; hexagonal rows have NCOLS_ODD and NCOLS_EVEN points in turn."""
+    odd, even = (int(header.number(f"ncols_{name}", int) or 0) for name in ("odd", "even"))
+    rows = int(header.number("nrows", int) or 0)
+    step = tuple((header.number(f"{axis}step", float) or 0) * scale or None for axis in "xy")
+    grid = next((value.lower() for _, key, value in header.entries if key == "grid"), "")
+    hexagonal = True if grid.startswith("hex") else False if grid.startswith("sqr") else None
+    points = (rows + 1) // 2 * odd + rows // 2 * even
+    return Claim(step=(step[0], step[1]), points=points, columns=max(odd, even), rows=rows, hexagonal=hexagonal)
+
+
+def _phases(header: Header) -> dict[int, Phase]:
+    """Phases by their number in the phase column; EDAX may list them backwards, ASTAR without `Phase n` lines."""
+    blocks: dict[int, dict[str, tuple[int, str]]] = {}
+    block: dict[str, tuple[int, str]] = {}
+    for line, key, value in header.entries:
+        if key == "phase" and value.isdecimal() and len(value) < 6:
+            block = blocks.setdefault(int(value), {})
+        elif key == "materialname" and (not blocks or "materialname" in block):
+            block = blocks.setdefault(max(blocks, default=0) + 1, {})
+        if key in ("materialname", "formula", "symmetry", "latticeconstants"):
+            block.setdefault(key, (line, value))
+    if not blocks:
+        remedy = "Add '# MaterialName ...' and '# Symmetry 43' (or the phase's own)."
+        raise UnreadableFile(header.path, "its header names no phase", remedy=remedy)
+    numbers = sorted(blocks)
+    names = tell_apart([_name(header, blocks[n], n) for n in numbers])
+    made = zip(numbers, names)
+    return {n: Phase(name, _laue(header, blocks[n], name), _lattice(header, blocks[n])) for n, name in made}
+
+
+def _name(header: Header, block: dict[str, tuple[int, str]], number: int) -> str:
+    name = block.get("materialname", (0, ""))[1] or block.get("formula", (0, ""))[1] or f"phase {number}"
+    # EMsoft writes the crystal file's path, `ferrite/ferrite`.
+    return name.rsplit("/", 1)[-1] if "EMsoft" in header.text else name
+
+
+def _laue(header: Header, block: dict[str, tuple[int, str]], name: str) -> str:
+    line, value = block.get("symmetry", (None, ""))
+    try:
+        return laue_group_from(tsl=int(value))
+    except ValueError:
+        problem = f"the phase {name!r} has the symmetry {value[:20]!r}, which is no TSL number"
+        remedy = f"Correct its '# Symmetry' line: one of {', '.join(map(str, TSL.values()))}."
+        raise UnreadableFile(header.path, problem, line=line, remedy=remedy) from None
+
+
+def _lattice(header: Header, block: dict[str, tuple[int, str]]) -> tuple[float, ...]:
+    line, value = block.get("latticeconstants", (None, ""))
+    try:
+        lattice = tuple(float(word) for word in value.split()[:6])
+    except ValueError:
+        raise UnreadableFile(header.path, "LatticeConstants are no numbers", line=line) from None
+    return lattice if len(lattice) == 6 else ()
+
+
+def _points(table: Table, numbers: list[int], *, astar: bool, scale: float) -> tuple[Points, tuple[str, ...]]:
+    """Points with the index of their phase, and notes."""
+    values = table.values
+    euler, ci = values[:, [PHI1, PHI, PHI2]], values[:, CI]
+    table.refuse(~np.isfinite(values[:, [X, Y]]).all(axis=1), "a coordinate is no number", remedy=EXPORT)
+    solved = np.isfinite(euler).all(axis=1) & (np.abs(euler) < FOUR_PI).all(axis=1)
+    beyond = np.isfinite(euler).all(axis=1) & (np.abs(euler) > 4 * np.pi + 0.01).any(axis=1)
+    table.refuse(beyond, "an Euler angle is larger than 4π: radians were expected", remedy=EXPORT)
+    indexed = solved if astar else solved & ~(ci < 0)
+    column = values[:, PHASE]
+    phase = np.full(len(values), -1)
+    for index, number in enumerate(numbers):
+        phase[column == number] = index
+    # EDAX writes 0 for the phase of a file that has only one.
+    if len(numbers) == 1 and not (column[indexed] == numbers[0]).any():
+        phase[column == 0] = 0
+    table.refuse(indexed & (phase < 0) & (column != 0), "its phase is not in the header", remedy=EXPORT)
+    phase[~indexed] = -1
+    lost = int(np.count_nonzero(~np.isfinite(euler).all(axis=1)))
+    notes = (f"{lost} points without Euler angles taken as not indexed",) if lost else ()
+    x, y = values[:, X] * scale, values[:, Y] * scale
+    return Points(table.path, x, y, euler, phase, last_line=table.line_of(len(values) - 1)), notes
