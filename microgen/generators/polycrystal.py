@@ -1,0 +1,239 @@
+"""`Polycrystal`: parameters of a polycrystal, and its samples as anisotropic power diagrams with prescribed volumes.
+
+A_i = v_i^(-2/d) · S_i with det S_i = 1 (Buze, Feydy, Roper, Sedighiani and Bourne 2024, arXiv 2403.03571): the
+unit ball of A_i is an ellipsoid of the grain's own size. Torch is imported by `sample` only.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from microgen.errors import InvalidParameter, NotConverged
+from microgen.generators.box import implied_mean, require_agreement, require_voxels
+from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, SizeLaw, Texture, number, require, strata
+from microgen.generators.phases import assign_phases
+from microgen.grid import Grid
+from microgen.microstructure import Grains, Microstructure, Phase
+from microgen.provenance import Provenance
+
+if TYPE_CHECKING:
+    from microgen.core.transport import Solution
+
+Progress = Callable[[float, str], None]
+
+
+class Layout(NamedTuple):
+    """All that is drawn of a sample before any volume is solved for. Lengths in µm."""
+
+    sites: np.ndarray
+    """float64 [n, d]"""
+    metrics: np.ndarray
+    """float64 [n, d, d], 1/µm²"""
+    volumes: np.ndarray
+    """float64 [n], summing to the box"""
+    phase_id: np.ndarray
+    """int16 [n]"""
+    orientation: np.ndarray
+    """float64 [n, 4]"""
+    hard_core: float
+    """The factor that holds: the one asked for, or less where it could not be packed."""
+
+
+@dataclass(frozen=True)
+class Polycrystal:
+    """A polycrystal: sizes, shapes, phases and orientations of its grains, and how they are placed."""
+
+    grains: int = 1000
+    """Number of grains in the box."""
+    size: SizeLaw = field(default_factory=SizeLaw)
+    """Law of the equivalent-sphere diameters."""
+    aspect_ratio: AspectRatioLaw = field(default_factory=AspectRatioLaw)
+    """Law of the ratio of long to short axis."""
+    fabric: Fabric = field(default_factory=Fabric)
+    """Law of the directions of the long axes."""
+    phases: tuple[PhaseLaw, ...] = (PhaseLaw("material"),)
+    """Phases and their shares of the volume."""
+    texture: Texture = field(default_factory=Texture)
+    """Orientations of the crystals."""
+    hard_core: float = 0.6
+    """Sites keep this share of the sum of their grains' radii apart: 0 no order, 0.7 the most that packs."""
+    lloyd: int = 0
+    """Lloyd steps that make the grains rounder and more alike."""
+    tolerance: float = 0.01
+    """Relative error allowed for each grain's volume."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phases", tuple(self.phases))
+        fine = number(self.grains) and int(self.grains) == self.grains and self.grains >= 1
+        require(fine, "grains", "a positive integer", self.grains)
+        require(
+            number(self.hard_core) and 0 <= self.hard_core <= 1, "hard_core", "a number from 0 to 1", self.hard_core
+        )
+        fine = number(self.lloyd) and int(self.lloyd) == self.lloyd and 0 <= self.lloyd <= 1000
+        require(fine, "lloyd", "an integer from 0 to 1000", self.lloyd)
+        fine = number(self.tolerance) and 0 < self.tolerance < 1
+        require(fine, "tolerance", "a number between 0 and 1", self.tolerance, remedy="0.01 is usual.")
+        _check_phases(self.phases)
+        fine = self.texture.kind == "random" or len(self.texture.orientations) == len(self.phases)
+        require(fine, "texture.orientations", "one set per phase", len(self.texture.orientations))
+
+    def sample(self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None) -> Microstructure:
+        """One sample on the grid: grain_id, phase_id, the whole table of grains, and provenance.
+
+        Raises InvalidParameter when grid and parameters do not fit together, NotConverged (with the sample as its
+        `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
+        sub-voxel volume, by more than the tolerance.
+        """
+        from microgen.generators.solve import solve
+
+        began = time.perf_counter()
+        layout = self.layout(grid, seed=seed)
+        if progress is not None:
+            progress(0.05, f"placed {self.grains} grains")
+        solution = solve(layout, grid, tolerance=self.tolerance, lloyd=self.lloyd, progress=progress)
+        sample = self._assemble(grid, layout, solution)
+        achieved = _achieved(solution, layout, time.perf_counter() - began)
+        configuration = {**self.configuration(), "grid": asdict(grid)}
+        sample = replace(
+            sample, provenance=Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=achieved)
+        )
+        if not solution.converged:
+            worst = max(solution.volume_error_max_400, solution.subvoxel_error_max)
+            message = f"volumes are off by up to {worst:.2%}, the tolerance is {self.tolerance:.2%}. "
+            raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
+        return sample
+
+    def samples(
+        self, grid: Grid, n: int, *, seed: int, workers: int | None = None, members: Sequence[int] | None = None
+    ) -> Iterator[Microstructure]:
+        """Members 0..n-1 of an ensemble (or only those listed), in order; see `ensemble.samples`."""
+        from microgen.generators.ensemble import samples
+
+        return samples(self, grid, n, seed=seed, workers=workers, members=members)
+
+    def layout(self, grid: Grid, *, seed: int) -> Layout:
+        """Draw sizes, shapes, phases, orientations and sites; each from its own stream of the seed.
+
+        A law that changes does not reshuffle what is drawn from the others.
+        """
+        from microgen.generators.placement import place_sites  # numba takes a while to import
+
+        self.check(grid, seed=seed)
+        d = grid.ndim
+        relative = self.size.relative(strata(self.grains, _stream(seed, "size")))
+        fractions, factors = ([getattr(p, f) for p in self.phases] for f in ("fraction", "size_factor"))
+        phase_id = assign_phases(relative**d, fractions, np.power(factors, d), _stream(seed, "phases"))
+        volumes = (relative * np.asarray(factors)[phase_id]) ** d
+        volumes *= math.prod(grid.lengths) / volumes.sum()
+        shapes = self._shapes(d, seed)
+        placed = place_sites(
+            shapes,
+            volumes,
+            grid.lengths,
+            periodic=grid.periodic,
+            hard_core=self.hard_core,
+            rng=_stream(seed, "sites"),
+        )
+        metrics = shapes * (volumes ** (-2 / d))[:, None, None]
+        sites = placed.sites + np.asarray(grid.origin)
+        return Layout(sites, metrics, volumes, phase_id, self._orientations(phase_id, seed), placed.hard_core)
+
+    def check(self, grid: Grid, *, seed: int) -> None:
+        """Raise InvalidParameter when grid, seed and parameters do not fit together."""
+        require(isinstance(grid, Grid), "grid", "a Grid", grid)
+        fine = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0
+        require(fine, "seed", "an integer >= 0", seed)
+        require_voxels(self.grains, grid)
+        # Measured laws carry their own scale in the quantiles; only a mean that was named binds.
+        require_agreement(self.size.mean, implied_mean(self.size, self.grains, grid), self.grains, grid)
+
+    def configuration(self) -> dict[str, Any]:
+        """All parameters as nested dicts of plain values; `from_configuration` is the inverse."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_configuration(cls, data: Mapping[str, Any]) -> Polycrystal:
+        """From what `configuration` gave, maybe by way of JSON; keys that are no parameter are left aside."""
+        parts: dict[str, Any] = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
+        laws = {"size": SizeLaw, "aspect_ratio": AspectRatioLaw, "fabric": Fabric, "texture": Texture}
+        parts.update({name: law(**parts[name]) for name, law in laws.items() if name in parts})
+        if "phases" in parts:
+            parts["phases"] = tuple(PhaseLaw(**p) for p in parts["phases"])
+        return cls(**parts)
+
+    def _shapes(self, ndim: int, seed: int) -> np.ndarray:
+        """Unit-determinant shapes [n, d, d] of spheroids: one long axis a, the others 1/a^(1/(d-1)) as long."""
+        ratio = self.aspect_ratio.at(strata(self.grains, _stream(seed, "aspect_ratio")))
+        axis = self.fabric.directions(self.grains, ndim, _stream(seed, "fabric"))
+        outer = axis[:, :, None] * axis[:, None, :]
+        along, across = ratio ** (-2 * (ndim - 1) / ndim), ratio ** (2 / ndim)
+        return across[:, None, None] * (np.eye(ndim) - outer) + along[:, None, None] * outer
+
+    def _orientations(self, phase_id: np.ndarray, seed: int) -> np.ndarray:
+        from microgen.orientation import perturb, random_orientations
+
+        rng = _stream(seed, "texture")
+        orientation = random_orientations(len(phase_id), rng)
+        for p in range(len(self.phases)) if self.texture.kind == "measured" else ():
+            q, weight = self.texture.orientations[p], self.texture.weights[p]
+            mine = np.flatnonzero(phase_id == p)
+            if len(q) and len(mine):
+                chosen = np.searchsorted(np.cumsum(weight) / weight.sum(), strata(len(mine), rng))
+                orientation[mine] = perturb(q[np.minimum(chosen, len(q) - 1)], self.texture.kernel, rng)
+        return orientation
+
+    def _assemble(self, grid: Grid, layout: Layout, solution: Solution) -> Microstructure:
+        grain_id = solution.labels.numpy().astype(np.int32, copy=False)
+        grains = Grains(
+            layout.phase_id,
+            layout.orientation,
+            volume=solution.counts.numpy() * grid.cell_measure,
+            volume_target=layout.volumes,
+            sites=solution.diagram.sites.numpy(),
+            metrics=solution.diagram.metrics.numpy(),
+            weights=solution.diagram.weights.numpy(),
+        )
+        phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
+        return Microstructure(grid, layout.phase_id[grain_id - 1], phases, grain_id, grains=grains)
+
+
+def _check_phases(phases: tuple[PhaseLaw, ...]) -> None:
+    require(len(phases) >= 1, "phases", "at least one phase", phases)
+    names = [p.name for p in phases]
+    require(len(set(names)) == len(names), "phases.name", "names that differ", names)
+    total = sum(p.fraction for p in phases)
+    if abs(total - 1) > 1e-6:
+        shares = ", ".join(f"{p.name} {p.fraction / total:.6g}" for p in phases)
+        raise InvalidParameter("phases.fraction", expected="shares that sum to 1", got=total, remedy=f"Write {shares}.")
+
+
+def _stream(seed: int, name: str) -> np.random.Generator:
+    """A random generator of its own for each law."""
+    return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(name.encode()),)))
+
+
+def _achieved(solution: Solution, layout: Layout, seconds: float) -> dict[str, Any]:
+    names = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400 island_voxels"
+    figures = {name: getattr(solution, name) for name in names.split()}
+    return {
+        "grains": len(layout.volumes),
+        **figures,
+        "status": solution.status,
+        "hard_core": layout.hard_core,
+        "seconds": seconds,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
