@@ -15,6 +15,9 @@ from microgen.microstructure import Microstructure
 
 MODULES: tuple[str, ...] = (
     "ang",
+    "ctf",
+    "cpr",
+    "osc",
     "ome_tiff",
     "vti",
     "grain_table",
@@ -80,7 +83,7 @@ def _find(path: Path, format: str | None, verb: str) -> ModuleType:
 
 def _unknown(path: Path, verb: str, suffixes: list[str]) -> str:
     suffix = path.suffix.lower()
-    nearest = difflib.get_close_matches(suffix, suffixes, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(suffix, suffixes, n=1, cutoff=0.6)
     hint = f" Did you mean {nearest[0]}?" if nearest else ""
     what = f"the suffix {suffix}" if suffix else "a name without a suffix"
     done = {"read": "read", "write": "written"}[verb]

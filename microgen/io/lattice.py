@@ -66,15 +66,15 @@ def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _indices(gaps: np.ndarray, guess: float) -> np.ndarray | None:
     """Whole numbers of steps from the first place to each, int64; None when `guess` is not (about) the step."""
-    index, step = None, guess
+    step = guess
+    index = np.zeros(len(gaps) + 1, np.int64)
     # Twice: rounding of the coordinates spoils a guess taken from few gaps, not one from the whole span.
     for _ in range(2):
         jumps = np.rint(gaps / step)
         if jumps.min() < 1 or jumps.sum() > 2**40:
             return None
         jumps = jumps.astype(np.int64)
-        jumps //= np.gcd.reduce(jumps)
-        index = np.concatenate([[0], np.cumsum(jumps)])
+        index[1:] = np.cumsum(jumps // np.gcd.reduce(jumps))
         step = float(gaps.sum() / index[-1])
     places = np.concatenate([[0.0], np.cumsum(gaps)])
     return index if np.abs(places - index * step).max() <= OFF * step else None
