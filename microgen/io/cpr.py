@@ -41,6 +41,9 @@ def read(path: str | Path) -> Microstructure:
     _check(crc, records["phase"], euler, count=len(phases))
     bands = records[f"f{BANDS}"] if f"f{BANDS}" in (records.dtype.names or ()) else None
     xy = _coordinates(cpr, records, claim)
+    if sections.get("general", {}).get("description", "").startswith("Exported from MTEX"):
+        xy, euler = _turned_back(xy, euler)
+        said += ("exported from MTEX, whose maps are turned: turned back by 180° about x",)
     points, notes = make_points(crc, xy, euler, phase=records["phase"], bands=bands, phases=phases)
     return assemble(points, phases, frame=OXFORD, claim=claim, notes=(*said, *notes))
 
@@ -138,6 +141,19 @@ def _coordinates(path: Path, records: np.ndarray, claim: Claim) -> tuple[np.ndar
         raise UnreadableFile(path, problem, remedy="Export the map with its coordinates (X, Y).")
     index = np.arange(len(records))
     return index % claim.columns * (claim.step[0] or 1.0), index // claim.columns * (claim.step[1] or 1.0)
+
+
+def _turned_back(
+    xy: tuple[np.ndarray, np.ndarray], euler: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Map and angles after a turn of 180° about x.
+
+    MTEX keeps a map in the frame x right, y up, and its exporter reverses the rows: the sample lies upside down in the
+    file, angles and all. Turned back it equals the scan MTEX had read (and is the same material either way).
+    """
+    x, y = xy
+    phi1, phi, phi2 = euler.T
+    return (x, y.max() + y.min() - y), np.stack([np.pi - phi1, np.pi - phi, np.pi + phi2], axis=1)
 
 
 def _check(path: Path, phase: np.ndarray, euler: np.ndarray, *, count: int) -> None:
