@@ -10,11 +10,12 @@ from math import radians
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Group, Parameter, Token
 from cyclopts.config import Dict
-from microgen_cli._units import angle, length
 
 from microgen.errors import EnvironmentProblem, UnreadableFile
+
+from ._units import angle, length
 
 UNITS: dict[str, Callable[[str, str], float]] = {
     "--spacing": length,
@@ -31,11 +32,24 @@ GIVEN = "--given"
 HIDDEN = ("--texture.orientations", "--texture.weights")
 """Fields of the parameter classes that hold measured data, which no one types."""
 
-DEFAULTS = {"--texture.kernel": "5 degrees", "--phases": "one cubic phase", "--threshold": "5 degrees"}
-"""How defaults read in the help where the value itself is not what one would write."""
+READABLE: dict[str, dict[str, Any]] = {
+    "--texture.kernel": {
+        "help": "Half width of the kernel around each measured orientation, degrees.",
+        "show_default": "5",
+    },
+    "--phases": {
+        "help": """Phases and their shares: '{"name": "ferrite", "fraction": 0.6}', once for each.""",
+        "show_default": "one cubic phase",
+    },
+    "--size.quantiles": {"show_default": False},
+    "--out": {"show_default": False},
+    "--samples": {"show_default": False},
+    "--member": {"show_default": False},
+}
+"""How flags read in the help where the parameter class speaks of radians or objects."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=Group("Outputs and behaviour", sort_key=3))
 @dataclass(frozen=True, kw_only=True)
 class Common:
     """Flags of every command that makes something."""
@@ -71,11 +85,11 @@ class FlagApp(App):
         arguments = super().assemble_argument_collection(**options)
         arguments[:] = [a for a in arguments if a.name not in HIDDEN]
         for argument in arguments:
-            extra: dict[str, Any] = {}
+            extra = dict(READABLE.get(argument.name, {}))
+            if isinstance(extra.get("show_default"), str):
+                extra["show_default"] = _constant(extra["show_default"])
             if str(argument.hint).startswith("tuple[") and argument.name not in ("--out", "--phases"):
                 extra["consume_multiple"] = True
-            if argument.name in DEFAULTS:
-                extra["show_default"] = _constant(DEFAULTS[argument.name])
             argument.parameter = Parameter.combine(argument.parameter, Parameter(**extra))
         return arguments
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from microgen_cli._units import bytes_text
-
+from microgen import Grid
 from microgen.errors import EnvironmentProblem
+
+from ._units import bytes_text
+
+LIBRARIES = 700 << 20
+BYTES_A_VOXEL = 60
+BYTES_A_GRAIN = 4000
 
 
 def cores() -> int:
@@ -32,6 +37,17 @@ def check_memory(need: int) -> None:
             f"the run needs about {bytes_text(need)} of memory and {bytes_text(free)} is free. "
             "Ask for fewer voxels (--shape) or grains (--grains)."
         )
+
+
+def memory_need(grid: Grid, grains: int) -> int:
+    """Bytes of a run, about: what was measured over grids of 64³ to 256³, and the libraries themselves."""
+    return LIBRARIES + grid.size * BYTES_A_VOXEL + grains * BYTES_A_GRAIN
+
+
+def workers(need: int, wanted: int) -> int:
+    """Processes that fit into cores and memory, at least one."""
+    free = available_memory()
+    return max(1, min(cores(), wanted, free // need if free else 1))
 
 
 def kernel_cache() -> tuple[Path, int]:

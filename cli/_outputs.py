@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microgen.io.atomic import check_writable
-
 from microgen.errors import InvalidParameter, OutputNotWritable, UnsupportedFormat
+from microgen.io import find_writer
+from microgen.io.atomic import check_writable
+from microgen.io.sidecar import sidecar_path
+
+from ._json import plain
 
 HTML = (".html", ".htm")
+PAGE = "report.html"
+"""Name of the page where --report names a folder."""
 
 
 @dataclass(frozen=True)
@@ -24,74 +30,88 @@ class Outputs:
     """One self-contained page."""
     stl_folder: Path | None = None
     """One closed STL a grain."""
-    format: str | None = None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Path]:
         yield from self.files
-        if self.report:
-            yield self.report
+        yield from (path for path in (self.report, self.stl_folder) if path)
 
+    @property
     def sidecars(self) -> tuple[Path, ...]:
         """Provenance files beside the outputs."""
-        return tuple(path.with_name(path.name + ".json") for path in self.files)
+        return tuple(sidecar_path(path) for path in (*self.files, *([self.stl_folder] if self.stl_folder else [])))
 
-    def member(self, number: int, digits: int) -> Outputs:
+    def member(self, number: int, digits: int = 4) -> Outputs:
         """The same outputs for one member of an ensemble: rve.tif becomes rve_0001.tif."""
         tag = f"_{number:0{digits}d}"
-        folder = self.stl_folder / tag.removeprefix("_") if self.stl_folder else None
-        return Outputs(tuple(tagged(p, tag) for p in self.files), None, folder, self.format)
+        folder = tagged(self.stl_folder, tag) if self.stl_folder else None
+        return Outputs(tuple(tagged(path, tag) for path in self.files), None, folder)
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse before computing what could not be written afterwards."""
-        for path in self.files:
-            check_format(path, self.format)
+        files = [*self.files, *self.sidecars]
+        if self.report and (self.report.parent.is_dir() or self.report.name != PAGE):
+            files.append(self.report)
+        elif self.report:  # its folder will be made: what counts is whether that can be
+            files.append(self.report.parent)
         folders = [self.stl_folder] if self.stl_folder else []
-        check_writable((*self, *self.sidecars()), overwrite=overwrite, folders=folders, ours="*.stl")
+        check_writable(files, overwrite=overwrite, folders=folders, ours="*.stl")
 
-    def done(self, configuration: dict[str, Any], seed: int) -> bool:
-        """True when all files exist and come from this very run; other files under these names are an error."""
-        if not all(path.exists() for path in (*self, *self.sidecars())):
-            return False
-        for path, sidecar in zip(self.files, self.sidecars()):
-            try:
-                made = json.loads(sidecar.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return False
-            if made.get("configuration") != json.loads(json.dumps(configuration)) or made.get("seed") != seed:
-                raise OutputNotWritable(f"{path} comes from another run, so --resume cannot keep it. Use --overwrite.")
-        return True
+    def done(self, identity: dict[str, Any]) -> bool:
+        """True when all is there and comes from the run `identity`; files of other runs are an error."""
+        found = [path for path in self.sidecars if path.exists()]
+        for path in found:
+            if _identity(path) != plain(identity):
+                raise OutputNotWritable(
+                    f"{path.with_suffix('')} comes from another run, so --resume cannot go on from it. "
+                    "Repeat the flags of that run, or use --overwrite."
+                )
+        return bool(found) and len(found) == len(self.sidecars) and all(path.exists() for path in self)
 
 
-def plan(out: tuple[Path, ...], *, scan: Path | None, report: Path | None, stl_folder: Path | None) -> Outputs:
+def _identity(sidecar: Path) -> object:
+    try:
+        return json.loads(sidecar.read_text(encoding="utf-8"))["configuration"]["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def plan(
+    out: tuple[Path, ...], *, source: Path | None, report: Path | None, stl_folder: Path | None, format: str | None
+) -> Outputs:
     """Outputs asked for; without any, four files named after the scan in the working folder."""
-    page = report if report is None or report.suffix.lower() in HTML else report / "report.html"
+    for path in out:
+        check_suffix(path, format)
+    if format and out and not any(format_for(path, format) for path in out):
+        raise InvalidParameter("--format", expected="a format of one of the outputs", got=format)
+    page = report if report is None or report.suffix.lower() in HTML else report / PAGE
     if out or report or stl_folder:
         return Outputs(out, page, stl_folder)
-    if scan is None:
-        raise InvalidParameter(
-            "--out",
-            expected="at least one output file when there is no --ebsd scan to name them after",
-            got="none",
-            remedy="Example: --out rve.tif",
-        )
-    stem = f"{scan.stem}_rve"
+    if source is None:
+        expected = "at least one output file when there is no --ebsd scan to name the results after"
+        raise InvalidParameter("--out", expected=expected, got="none", remedy="Example: --out rve.tif --out rve.vti")
+    stem = f"{source.stem}_rve"
     return Outputs((Path(f"{stem}.tif"), Path(f"{stem}.vti"), Path(f"{stem}.csv")), Path(f"{stem}_report.html"))
 
 
 def tagged(path: Path, tag: str) -> Path:
-    """The path with `tag` before its suffixes; only suffixes of formats count (`a.damask.vti`)."""
-    name = path.name
-    suffix = ".damask.vti" if name.lower().endswith(".damask.vti") else path.suffix
-    stem = name[: len(name) - len(suffix)]
-    return path.with_name(f"{stem}{tag}{name[len(stem) :]}")
+    """The path with `tag` before its suffixes; of several dots only those of a format count (`a.damask.vti`)."""
+    known = [suffix for suffix in (".damask.vti", ".ome.tiff", ".ome.tif") if path.name.lower().endswith(suffix)]
+    cut = len(path.name) - len(known[0] if known else path.suffix)
+    return path.with_name(path.name[:cut] + tag + path.name[cut:])
 
 
-def check_format(path: Path, name: str | None) -> None:
+def check_suffix(path: Path, format: str | None) -> None:
     """An output suffix that is not known is a wrong parameter, not a wrong file."""
-    from microgen.io import find_writer
-
     try:
-        find_writer(path, name)
+        find_writer(path, format_for(path, format))
     except UnsupportedFormat as error:
-        raise InvalidParameter("--out", expected="a suffix of a known format", got=path.name, remedy=str(error)) from None
+        raise InvalidParameter(
+            "--out", expected="the suffix of a known format", got=str(path), remedy=str(error)
+        ) from None
 
+
+def format_for(path: Path, format: str | None) -> str | None:
+    """`--format` where the named format has this suffix, else None: the suffix alone decides."""
+    if format is None:
+        return None
+    return format if path.name.lower().endswith(find_writer(path, format).SUFFIXES) else None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from microgen_cli._units import time_text
+from ._units import time_text
 
 Progress = Callable[[float, str], None]
 
@@ -20,6 +20,14 @@ class Reporter:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.seconds: dict[str, float] = {}
+        """Time of each stage, in order."""
+        self._start = time.perf_counter()
+
+    @property
+    def total(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._start
 
     def say(self, text: str = "") -> None:
         """A line for the reader."""
@@ -38,16 +46,19 @@ class Reporter:
             self.say("  " + "  ".join(cells).rstrip())
 
     @contextmanager
-    def stage(self, title: str) -> Iterator[Progress]:
-        """One step of the run; yields `progress(fraction, message)`."""
+    def stage(self, title: str, key: str) -> Iterator[Progress]:
+        """One step of the run, timed under `key`; yields `progress(fraction, message)`."""
         start = time.perf_counter()
-        if self.quiet:
-            yield _ignore
-        elif sys.stderr.isatty():
-            with _bar(title) as progress:
-                yield progress
-        else:
-            yield _lines(title)
+        try:
+            if self.quiet:
+                yield _ignore
+            elif sys.stderr.isatty():
+                with _bar(title) as progress:
+                    yield progress
+            else:
+                yield _lines(title)
+        finally:
+            self.seconds[key] = self.seconds.get(key, 0.0) + time.perf_counter() - start
         self.say(f"{title}: {time_text(time.perf_counter() - start)}")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from microgen import HexGrid, Microstructure, interior_grains
+import microgen
+from microgen import HexGrid, Microstructure
 
 FEW_GRAINS = 50
 """Below this many interior grains the statistics are too noisy to tell samples apart."""
@@ -49,7 +50,7 @@ class ScanFacts:
             map_um=scan.grid.lengths,
             phases=_phase_shares(scan),
             grains=0 if segmented is None else _count(segmented),
-            interior_grains=0 if segmented is None else int(np.count_nonzero(interior_grains(segmented))),
+            interior_grains=0 if segmented is None else int(np.count_nonzero(microgen.interior_grains(segmented))),
             threshold=threshold,
             min_pixels=min_pixels,
             notes=scan.notes,

@@ -9,11 +9,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from microgen_cli._machine import available_memory, cores, kernel_cache
-from microgen_cli._units import bytes_text
-
 from microgen.errors import EnvironmentProblem
 from microgen.provenance import tool_version
+
+from ._machine import available_memory, cores, kernel_cache
+from ._units import bytes_text
 
 LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "tifffile", "pyvista", "matplotlib", "manifold3d", "cyclopts")
 
@@ -100,14 +100,14 @@ def _numba_threads() -> int | str:
         import numba
     except (ImportError, OSError) as error:
         return f"numba cannot be loaded: {error}"
-    return numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+    return numba.get_num_threads()
 
 
 def _off_screen(problems: list[str]) -> str:
     """Pictures for the report are drawn without a display; where that fails, VTK kills the process, so ask a child."""
     import subprocess
 
-    code = "import pyvista as p; w = p.Plotter(off_screen=True, window_size=(32, 32)); w.add_mesh(p.Cube()); w.screenshot()"
+    code = "import pyvista; p = pyvista.Plotter(off_screen=True); p.add_mesh(pyvista.Cube()); p.screenshot()"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     except subprocess.TimeoutExpired:

@@ -26,8 +26,8 @@ Start with: microgen polycrystal --ebsd scan.ang
 """
 
 EXIT_CODES = (
-    "Exit codes: 0 ok, 1 internal error, 2 wrong parameter or flag, 3 something is missing on this machine or an output "
-    "cannot be written, 4 unreadable or unsupported input, 5 target not met (best result kept), 130 interrupted."
+    "Exit codes: 0 ok, 1 internal error, 2 wrong parameter or flag, 3 something is missing on this machine or an "
+    "output cannot be written, 4 unreadable or unsupported input, 5 target not met (best result kept), 130 interrupted."
 )
 
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_app(config: tuple[Any, ...] = ()) -> App:
     """The command-line parser; commands are imported only when they are called."""
-    from microgen_cli._flags import normalise
+    from ._flags import normalise
 
     app = App(
         name="microgen",
@@ -106,7 +106,7 @@ def foreign_package() -> str:
 
 
 def _dispatch(tokens: list[str]) -> int:
-    from microgen_cli._flags import config_source
+    from ._flags import config_source
 
     app = build_app(config_source(tokens))
     code = app(

@@ -9,13 +9,26 @@ from typing import Any
 _DISTRIBUTION = "microgen-gpu"
 
 _HOME = {
+    "AspectRatioLaw": "microgen.generators.laws",
+    "Fabric": "microgen.generators.laws",
     "Grid": "microgen.grid",
     "HexGrid": "microgen.grid",
     "Microstructure": "microgen.microstructure",
     "Phase": "microgen.microstructure",
+    "PhaseLaw": "microgen.generators.laws",
+    "Polycrystal": "microgen.generators.polycrystal",
+    "PowerDiagram": "microgen.core.power_diagram",
     "Provenance": "microgen.provenance",
+    "SizeLaw": "microgen.generators.laws",
+    "Texture": "microgen.generators.laws",
+    "read": "microgen.io",
+    "read_provenance": "microgen.io.sidecar",
+    "rebuild": "microgen.generators.rebuild",
+    "resolve_box": "microgen.generators.box",
+    "solve_weights": "microgen.core.transport",
+    "write": "microgen.io",
 }
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -34,8 +34,10 @@ def rebuild(
 
     if grains.sites is None or grains.metrics is None or grains.weights is None:
         raise InvalidParameter("grains", expected="sites, metrics and weights of every grain", got="a table without")
-    parts = (torch.from_numpy(np.asarray(a, np.float64)) for a in (grains.sites, grains.metrics, grains.weights))
-    diagram = PowerDiagram(*parts, tuple(lengths), tuple(periodic))
+    sites, metrics, weights = (
+        torch.from_numpy(np.asarray(a, np.float64)) for a in (grains.sites, grains.metrics, grains.weights)
+    )
+    diagram = PowerDiagram(sites, metrics, weights, tuple(lengths), tuple(periodic))
     labels = diagram.labels(grid).numpy()
     volume = labels if grid.ndim == 3 else labels[None]
     wrap = np.array((False,) * (3 - grid.ndim) + grid.periodic)

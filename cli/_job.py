@@ -1,0 +1,48 @@
+"""A run after its flags: what it is, and where its results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from microgen import Polycrystal
+from microgen.provenance import tool_version
+
+from ._flags import Common
+from ._outputs import Outputs
+from ._progress import Reporter
+from ._request import Request
+
+ELSEWHERE = ("ebsd", "sites", "samples", "member")
+"""Flags that do not change a sample: its inputs are known by their hashes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run of `microgen polycrystal`."""
+
+    request: Request
+    flags: Polycrystal
+    common: Common
+    given: dict[str, Any]
+    """The flags that say what to make, as they were written."""
+    outputs: Outputs
+    reporter: Reporter
+    device: str
+    inputs: dict[str, str]
+    """Path -> sha256 of the files read."""
+
+    def identity(self, member: int = 0) -> dict[str, Any]:
+        """What makes two runs the same, so that --resume may take the outputs of one for the other's."""
+        return {
+            "flags": {name: value for name, value in self.given.items() if name not in ELSEWHERE},
+            "seed": self.common.seed,
+            "member": member,
+            "inputs": sorted(self.inputs.values()),
+            "version": tool_version(),
+        }
+
+    @property
+    def replaces(self) -> bool:
+        """Outputs that exist may be replaced; with --resume they were found to be of this very run."""
+        return self.common.overwrite or self.common.resume

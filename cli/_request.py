@@ -1,0 +1,73 @@
+"""The flags of `microgen polycrystal` beside those of the generator and those all commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from microgen.errors import InvalidParameter
+
+
+@Parameter(name="*", group=Group("Scan and box", sort_key=1))
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to make, from which scan, on which grid."""
+
+    ebsd: Path | None = None
+    """EBSD scan to be matched: .ang, .ctf, .cpr with .crc, or EDAX .h5. Laws are fitted to it; flags you give win."""
+    fit: Literal["quick"] = "quick"
+    """How hard to fit: quick corrects the laws by a handful of sections. More is not part of this version."""
+    threshold: float = 5.0
+    """Misorientation that separates two grains of the scan, degrees."""
+    min_pixels: int = 10
+    """Smaller grains of the scan are given to their neighbours."""
+    shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = ()
+    """Voxels along x, y, z; two numbers make a plane."""
+    spacing: Annotated[tuple[float, ...], Parameter(show_default=False)] = ()
+    """Size of a voxel, µm (or with a unit: 500nm); one number, or one an axis."""
+    periodic: str = "xyz"
+    """Axes along which the sample repeats: xyz, xy, z, ... or none."""
+    sites: Path | None = None
+    """Grain table (.csv) of an earlier run: rebuilds its volume, on this run's grid when one is given."""
+    samples: int = 0
+    """Make an ensemble of this many members with numbered names and a summary table."""
+    member: int = 0
+    """Make only this member of the ensemble (for job arrays); 0 makes all."""
+    report: Path | None = None
+    """Write a self-contained HTML page: its name, or a folder for report.html."""
+    stl_grains: Path | None = None
+    """Folder for one closed STL a grain."""
+
+    def __post_init__(self) -> None:
+        _demand(len(self.shape) in (0, 2, 3), "--shape", "2 or 3 numbers of voxels", self.shape)
+        _demand(all(n > 0 for n in self.shape), "--shape", "numbers of voxels above 0", self.shape)
+        _demand(all(h > 0 for h in self.spacing), "--spacing", "lengths above 0", self.spacing)
+        _demand(len(self.spacing) in (0, 1, self.ndim), "--spacing", f"1 or {self.ndim} lengths", self.spacing)
+        _demand(0 < self.threshold <= 180, "--threshold", "an angle above 0 degrees", self.threshold)
+        _demand(self.min_pixels >= 1, "--min-pixels", "1 or more", self.min_pixels)
+        _demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
+        _demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
+        axes = "" if self.periodic == "none" else self.periodic
+        good = len(set(axes)) == len(axes) and set(axes) <= set("xyz")
+        _demand(good, "--periodic", "axes such as xyz, xy or none", self.periodic)
+        clash = "--ebsd and --sites exclude each other"
+        _demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)
+
+    @property
+    def ndim(self) -> int:
+        """2 for a plane, else 3."""
+        return len(self.shape) or 3
+
+    @property
+    def periodic_axes(self) -> tuple[bool, ...]:
+        """Per axis."""
+        return tuple(axis in self.periodic and self.periodic != "none" for axis in "xyz"[: self.ndim])
+
+
+def _demand(condition: bool, name: str, expected: str, got: object, *, remedy: str = "") -> None:
+    if not condition:
+        shown = " ".join(map(str, got)) if isinstance(got, tuple) else got
+        raise InvalidParameter(name, expected=expected, got=shown, remedy=remedy)

@@ -1,0 +1,73 @@
+"""Writing one sample: documented, each file whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import microgen
+from microgen import Microstructure, Provenance
+from microgen.io.atomic import atomic_path
+
+from ._job import Job
+from ._laws import Scan
+from ._outputs import PAGE, Outputs, format_for
+from ._result import achieved, statistics_object
+
+
+def document(
+    sample: Microstructure, job: Job, *, scan: Scan | None, statistics: Mapping[str, Any], member: int = 0
+) -> Microstructure:
+    """The sample with all that its files will say about how it was made."""
+    made = sample.provenance or Provenance("polycrystal")
+    configuration = {**made.configuration, "run": job.identity(member)}
+    figures = achieved(sample)
+    if scan is not None:
+        request = job.request
+        configuration |= {"ebsd": str(scan.path), "fit": request.fit, "threshold": request.threshold}
+        configuration |= {"min_pixels": request.min_pixels}
+        figures |= {"scan": scan.facts.to_dict(), "statistics": statistics_object(statistics)}
+    provenance = Provenance(
+        "polycrystal", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
+    )
+    return replace(sample, provenance=provenance)
+
+
+def save(sample: Microstructure, outputs: Outputs, job: Job) -> list[Path]:
+    """Write the files of one sample, and its STLs; returns their paths."""
+    with job.reporter.stage("writing", "write") as progress:
+        for k, path in enumerate(outputs.files):
+            progress(k / len(outputs.files), path.name)
+            microgen.write(sample, path, format=format_for(path, job.common.format), overwrite=job.replaces)
+        if outputs.stl_folder is not None:
+            from microgen.io.stl import write_grains
+
+            write_grains(sample, outputs.stl_folder, overwrite=job.replaces, progress=progress)
+    return [*outputs.files, *([outputs.stl_folder] if outputs.stl_folder else [])]
+
+
+def save_report(
+    sample: Microstructure, job: Job, *, scan: Scan | None, statistics: Mapping[str, Any], members: Sequence[Any] = ()
+) -> list[Path]:
+    """Write the page, when one is asked for."""
+    page = job.outputs.report
+    if page is None:
+        return []
+    from microgen.report import render_report
+
+    with job.reporter.stage("drawing the report", "report"):
+        text = render_report(
+            sample,
+            scan=scan.measured if scan else None,
+            segmented=scan.segmented if scan else None,
+            statistics=statistics,
+            members=members,
+            warnings=[scan.facts.warning()] if scan and scan.facts.warning() else [],
+        )
+        if page.name == PAGE:
+            page.parent.mkdir(exist_ok=True)
+        with atomic_path(page, job.replaces) as part:
+            part.write_text(text, encoding="utf-8")
+    return [page]

@@ -1,0 +1,85 @@
+"""`microgen info FILE`: what was understood of any readable file."""
+
+from __future__ import annotations
+
+from math import radians
+from pathlib import Path
+from typing import Any
+
+import microgen
+from microgen import Grid, Microstructure
+from microgen.errors import InvalidParameter, NoGrains
+from microgen.provenance import tool_version
+
+from ._json import dumps
+from ._result import grid_object
+from ._scan import ScanFacts
+
+
+def info(
+    file: Path,
+    *,
+    format: str | None = None,
+    threshold: float = 5.0,
+    min_pixels: int = 10,
+    json: bool = False,
+) -> int:
+    """Say what was understood of a file: a scan, a volume or a grain table.
+
+    Parameters
+    ----------
+    file
+        Any readable file.
+    format
+        Settles a suffix with two meanings.
+    threshold
+        Misorientation that separates two grains of a scan, degrees.
+    min_pixels
+        Smaller grains of a scan are given to their neighbours.
+    json
+        Print one JSON object.
+    """
+    ms = microgen.read(file, format=format)
+    if ms.orientation is not None and ms.grid.ndim == 2:
+        facts = _scan_facts(file, ms, threshold, min_pixels)
+        result, lines = {"scan": facts.to_dict()}, [*facts.lines(), *([facts.warning()] if facts.warning() else [])]
+    else:
+        result, lines = _volume(file, ms)
+    if json:
+        print(dumps({"command": "info", "version": tool_version(), "file": str(file), **result}))
+    else:
+        print("\n".join(lines))
+    return 0
+
+
+def _scan_facts(file: Path, scan: Microstructure, threshold: float, min_pixels: int) -> ScanFacts:
+    if not 0 < threshold <= 180:
+        raise InvalidParameter("--threshold", expected="an angle above 0 degrees", got=threshold)
+    try:
+        grains = microgen.segment_grains(scan, threshold=radians(threshold), min_pixels=min_pixels)
+    except NoGrains:
+        grains = None
+    return ScanFacts.of(file, scan, grains, threshold=threshold, min_pixels=min_pixels)
+
+
+def _volume(file: Path, ms: Microstructure) -> tuple[dict[str, Any], list[str]]:
+    """Facts of a volume (or a plane) of grains, as an object and as lines."""
+    assert isinstance(ms.grid, Grid)
+    grains = int(ms.grain_id.max(initial=0)) if ms.grain_id is not None else 0
+    shares = {p.name: float((ms.phase_id == k).mean()) for k, p in enumerate(ms.phases)}
+    volume: dict[str, Any] = {"grid": grid_object(ms.grid), "grains": grains, "phases": list(shares)}
+    volume["phase_fractions"] = shares
+    axes = "".join(axis for axis, wraps in zip("xyz", ms.grid.periodic) if wraps) or "none"
+    lines = [
+        f"volume    {file}",
+        f"grid      {' x '.join(map(str, ms.grid.shape))} voxels of {' x '.join((f'{h:.4g}' for h in ms.grid.spacing))} µm",
+        f"periodic  {axes}",
+        f"grains    {grains}",
+        f"phases    {', '.join(f'{name} {share:.1%}' for name, share in shares.items()) or 'not named'}",
+    ]
+    made = ms.provenance
+    if made is not None:
+        volume["provenance"] = {"command": made.command, "version": made.version, "seed": made.seed, "time": made.time}
+        volume["provenance"] |= {"inputs": made.inputs, "achieved": made.achieved}
+        lines.append(f"made by   {made.tool} {made.version}, {made.command}, seed {made.seed}, {made.time}")
+    return {"volume": volume, "notes": list(ms.notes)}, [*lines, *(f"note      {note}" for note in ms.notes)]

@@ -1,0 +1,94 @@
+"""`microgen polycrystal`: an EBSD scan (or chosen laws) in, a 3-D polycrystal out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, cast
+
+from cyclopts import Group, Parameter
+
+import microgen
+from microgen import Grid, Microstructure, Polycrystal
+from microgen.errors import NotConverged
+
+from . import _ensemble, _sites
+from ._flags import Common, FlagApp, given_flags, resolve_device
+from ._job import Job
+from ._laws import Scan, prepare, understand
+from ._outputs import plan
+from ._preview import preview
+from ._progress import Reporter
+from ._request import Request
+from ._result import achieved, closing, finish, result_object, sample_fields, statistics_object, volume_line
+from ._save import document, save, save_report
+
+polycrystal = FlagApp(name="polycrystal")
+LAWS = Parameter(name="*", group=Group("Laws of the sample (with a scan: fitted, but what you give wins)", sort_key=2))
+
+
+@polycrystal.default
+def run(
+    *,
+    request: Request = Request(),  # noqa: B008 - frozen
+    generator: Annotated[Polycrystal, LAWS] = Polycrystal(),  # noqa: B008 - frozen
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> int:
+    """Make a 3-D polycrystal: statistically equal to an EBSD scan, or from chosen laws."""
+    job = start(request, generator, common)
+    if request.sites:
+        return _sites.run(job)
+    scan = understand(request, job.reporter) if request.ebsd else None
+    if scan is not None:
+        job = replace(job, inputs={str(scan.path): scan.sha256})
+    if common.dry_run:
+        return preview(job, scan)
+    if request.samples:
+        return _ensemble.run(job, scan)
+    if common.resume and job.outputs.done(job.identity()):
+        job.reporter.say("all outputs are there, and they come from this very run")
+        finish(result_object("polycrystal", job.reporter, list(job.outputs), seed=common.seed), json=common.json)
+        return 0
+    laws, grid = prepare(job, scan)
+    return single(job, scan, laws, grid)
+
+
+def start(request: Request, generator: Polycrystal, common: Common) -> Job:
+    """The run with its outputs, which are refused now if they could not be written later."""
+    device = resolve_device(common.device)
+    outputs = plan(
+        common.out,
+        source=request.ebsd or request.sites,
+        report=request.report,
+        stl_folder=request.stl_grains,
+        format=common.format,
+    )
+    job = Job(request, generator, common, given_flags(common), outputs, Reporter(quiet=common.quiet), device, {})
+    if not common.dry_run:
+        _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
+    return job
+
+
+def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
+    """One sample: made, compared with the scan, written. The best one is kept when it misses the tolerance."""
+    reporter, missed = job.reporter, None
+    with reporter.stage("making the sample", "solve") as progress:
+        try:
+            sample = laws.sample(grid, seed=job.common.seed, device=job.device, progress=progress)
+        except NotConverged as error:
+            sample, missed = cast(Microstructure, error.best), error
+    statistics: dict[str, Any] = {}
+    if scan is not None:
+        with reporter.stage("comparing sections with the scan", "compare"):
+            statistics = microgen.compare_sections(sample, scan.target, seed=job.common.seed)
+    sample = document(sample, job, scan=scan, statistics=statistics)
+    written = save(sample, job.outputs, job) + save_report(sample, job, scan=scan, statistics=statistics)
+    reporter.say(volume_line(achieved(sample)))
+    if scan is not None:
+        closing(statistics, reporter)
+    fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
+    if scan is not None:
+        fields |= {"scan": scan.facts.to_dict(), "statistics": statistics_object(statistics)}
+    finish(result_object("polycrystal", reporter, written, **fields), json=job.common.json)
+    if missed is not None:
+        raise missed
+    return 0

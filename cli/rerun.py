@@ -1,0 +1,138 @@
+"""`microgen rerun FILE`: the same arrays again, bit for bit, from what the file says about how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+import microgen
+from microgen import Grid, Microstructure, Polycrystal, Provenance
+from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
+from microgen.io.atomic import check_writable
+from microgen.io.grain_table import read_table
+from microgen.io.sidecar import sidecar_path
+from microgen.provenance import sha256, tool_version
+
+from ._flags import resolve_device
+from ._machine import check_memory, memory_need
+from ._outputs import check_suffix, format_for, tagged
+from ._progress import Reporter
+from ._result import achieved, finish, result_object, sample_fields
+from ._sites import rebuilt
+
+
+def rerun(
+    file: Path,
+    *,
+    out: tuple[Path, ...] = (),
+    format: str | None = None,
+    json: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Make a result again from its provenance, and compare it with the file where that still exists.
+
+    Parameters
+    ----------
+    file
+        A file made by microgen, or its NAME.EXT.json.
+    out
+        Output file; the suffix picks the format. Without any: beside the file, named NAME_rerun.EXT.
+    format
+        Settles a suffix with two meanings.
+    json
+        Print one JSON object instead of the paths of the results.
+    overwrite
+        Replace outputs that exist.
+    quiet
+        No progress; warnings and errors only.
+    """
+    reporter = Reporter(quiet=quiet)
+    made = microgen.read_provenance(file)
+    original = file.with_suffix("") if file.suffix == ".json" else file
+    paths = out or (tagged(original, "_rerun"),)
+    for path in paths:
+        check_suffix(path, format)
+    check_writable([p for path in paths for p in (path, sidecar_path(path))], overwrite=overwrite)
+    warn_of_changes(made, original, reporter)
+    with reporter.stage("making the sample again", "solve") as progress:
+        sample = again(made, original, progress)
+    sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
+    with reporter.stage("writing", "write"):
+        for path in paths:
+            microgen.write(sample, path, format=format_for(path, format), overwrite=overwrite)
+    same = identical(sample, original)
+    fields = {"seed": made.seed, "device": made.device, **sample_fields(sample), "identical": same}
+    finish(result_object("rerun", reporter, paths, **fields), json=json)
+    if same is False:
+        raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
+    reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")
+    return 0
+
+
+def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
+    """The sample that a provenance describes."""
+    configuration = made.configuration
+    if "grid" not in configuration:
+        raise UnreadableFile(original, f"its provenance ({made.command}) does not say how to make it again")
+    grid = _grid(configuration["grid"], original)
+    resolve_device(made.device)
+    if "sites" in configuration:
+        table = read_table(found(Path(configuration["sites"]), made, original))
+        return rebuilt(table, grid, made)
+    laws = _laws(configuration, original)
+    check_memory(memory_need(grid, laws.grains))
+    try:
+        return laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress)
+    except NotConverged as error:  # what was kept the first time is what must come again
+        return cast(Microstructure, error.best)
+
+
+def found(path: Path, made: Provenance, original: Path) -> Path:
+    """An input where it was, or beside the file; with the bytes it had."""
+    for place in (path, original.parent / path, original.parent / path.name):
+        if place.is_file():
+            if sha256(place) != made.inputs.get(str(path)):
+                raise UnreadableFile(place, "has changed since", remedy="Bring back the file the result was made from.")
+            return place
+    raise UnreadableFile(path, "is needed to make the result again and is not there")
+
+
+def warn_of_changes(made: Provenance, original: Path, reporter: Reporter) -> None:
+    """Another version, or a scan that changed: the laws are in the provenance, but the reader should know."""
+    if made.version != tool_version():
+        reporter.warn(f"made by version {made.version}, this is {tool_version()}: the arrays may differ")
+    for path in made.inputs:
+        try:
+            found(Path(path), made, original)
+        except UnreadableFile as error:
+            reporter.warn(f"{error} The result does not depend on it: its laws are kept in the provenance.")
+
+
+def identical(sample: Microstructure, original: Path) -> bool | None:
+    """Whether the labels are those of the file; None when it is gone or holds none."""
+    try:
+        before = microgen.read(original)
+    except MicrogenError:
+        return None
+    if before.grain_id is None or sample.grain_id is None:
+        return None
+    return bool(np.array_equal(before.grain_id, sample.grain_id) and np.array_equal(before.phase_id, sample.phase_id))
+
+
+def _grid(data: Mapping[str, Any], original: Path) -> Grid:
+    try:
+        return Grid(**{name: tuple(value) for name, value in data.items()})
+    except TypeError as error:
+        raise UnreadableFile(original, f"its provenance holds no grid ({error})") from None
+
+
+def _laws(configuration: Mapping[str, Any], original: Path) -> Polycrystal:
+    try:
+        return Polycrystal.from_configuration(configuration)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UnreadableFile(original, f"its provenance holds no polycrystal ({error})") from None
