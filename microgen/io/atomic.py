@@ -77,13 +77,19 @@ def check_writable(
         _check_file(target, overwrite)
     for target in folders:
         _check_folder(target, overwrite, ours)
-    for target in {t.parent: t for t in files + folders}.values():
+    for target in files + folders:
         _probe(target)
 
 
 def _resolved(target: str | Path) -> Path:
     """The path to rename to: a link is followed, so that the file behind it is written and not the link replaced."""
     target = Path(target)
+    try:
+        os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        return target
+    except (OSError, ValueError) as error:
+        raise _not_writable(target, error) from error
     return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
@@ -114,9 +120,7 @@ def _check_folder(target: Path, overwrite: bool, ours: str) -> None:
         raise OutputNotWritable(f"{target}: is a file, a folder was to be written. Choose another path.")
     entries = list(target.iterdir())
     if entries and not overwrite:
-        raise OutputNotWritable(
-            f"{target}: holds files already. Allow overwriting (--overwrite) or choose another path."
-        )
+        raise OutputNotWritable(f"{target}: is not empty. Allow overwriting (--overwrite) or choose another path.")
     for entry in entries:
         if entry.is_dir() or not entry.match(ours):
             raise OutputNotWritable(
@@ -157,6 +161,6 @@ def _swap(part: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _not_writable(target: Path, error: OSError) -> OutputNotWritable:
-    reason = error.strerror or str(error) or type(error).__name__
+def _not_writable(target: Path, error: OSError | ValueError) -> OutputNotWritable:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return OutputNotWritable(f"{target}: cannot be written ({reason}). Free the space or choose another path.")

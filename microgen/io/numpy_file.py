@@ -21,9 +21,11 @@ def write(ms: Microstructure, path: str | Path) -> None:
     emb.square_grid(ms, "a .npy file")
     if ms.grain_id is None:
         raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
-    # An open file, since np.save would append .npy to a temporary name.
+    labels = np.ascontiguousarray(ms.grain_id)
+    # Not np.save, which appends .npy to a temporary name and hides why the system refuses a write.
     with open(path, "wb") as file:
-        np.save(file, ms.grain_id, allow_pickle=False)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(labels))
+        file.write(labels.data)
 
 
 def read(path: str | Path) -> Microstructure:

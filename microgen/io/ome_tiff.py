@@ -157,7 +157,9 @@ def _embedded(tif: TiffFile, path: Path) -> emb.Embedded:
 
 def _read_pages(tif: TiffFile, path: Path) -> np.ndarray:
     """The only image of the file, [(z,) y, x]."""
-    if len(tif.series) != 1:
+    if not tif.series:
+        raise UnreadableFile(path, "holds no image", remedy="Write or copy it again.")
+    if len(tif.series) > 1:
         raise UnsupportedFormat(f"{path}: holds {len(tif.series)} images, one volume of labels was expected.")
     series = tif.series[0]
     if set(series.axes) - set("ZYXIQ") or series.dtype is None:

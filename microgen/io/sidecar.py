@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
-from microgen.io.atomic import atomic_path
+from microgen.io.atomic import atomic_path, check_writable
 from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
@@ -33,10 +33,18 @@ def write_with_provenance(
     Returns both paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
     """
     path = Path(path)
-    with atomic_path(path, overwrite) as part, atomic_path(sidecar_path(path), overwrite) as beside:
+    check_writable([path, sidecar_path(path)], overwrite=overwrite)
+    with atomic_path(path, overwrite) as part:
         writer(ms, part)
-        beside.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+        write_sidecar(ms, path, overwrite=overwrite)
     return [path, sidecar_path(path)]
+
+
+def write_sidecar(ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write the provenance of `ms` beside `path` and return where. Raises OutputNotWritable."""
+    with atomic_path(sidecar_path(path), overwrite) as part:
+        part.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+    return sidecar_path(path)
 
 
 def read_provenance(path: str | Path) -> Provenance:

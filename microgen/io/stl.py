@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from microgen.errors import InvalidParameter
-from microgen.io.atomic import atomic_folder, atomic_path
-from microgen.io.embedded import provenance_json, provenance_of
-from microgen.io.sidecar import sidecar_path
+from microgen.io.atomic import atomic_folder, check_writable
+from microgen.io.sidecar import sidecar_path, write_sidecar
 from microgen.meshing import TriangleMesh, grain_surfaces, parts
 from microgen.microstructure import Microstructure
 
@@ -53,10 +52,8 @@ def write_grains(
     if last == 0:
         raise InvalidParameter("grain_id", expected="a volume with grains", got=None if ms.grain_id is None else 0)
     names, pieces, triangles = [], [], 0
-    with (
-        atomic_folder(folder, overwrite, ours=PATTERN) as part,
-        atomic_path(sidecar_path(folder), overwrite) as beside,
-    ):
+    check_writable([sidecar_path(folder)], overwrite=overwrite, folders=[folder], ours=PATTERN)
+    with atomic_folder(folder, overwrite, ours=PATTERN) as part:
         for grain, mesh in grain_surfaces(ms):
             names.append(f"grain_{grain:0{max(4, len(str(last)))}d}.stl")
             (part / names[-1]).write_bytes(stl_bytes(mesh, f"microgen grain {grain}, mm"))
@@ -64,7 +61,7 @@ def write_grains(
             triangles += len(mesh.triangles)
             if progress is not None:
                 progress(grain / last, f"surface of grain {grain}")
-        beside.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+        write_sidecar(ms, folder, overwrite=overwrite)
     return GrainFiles(folder, tuple(folder / name for name in names), tuple(pieces), triangles)
 
 

@@ -14,6 +14,7 @@ from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io import embedded as emb
 from microgen.io.vtk_xml import Array, ImageFile, text_array, write_image
 from microgen.microstructure import Microstructure
+from microgen.orientation import ipf_color
 
 NAME = "paraview"
 SUFFIXES = (".vti",)
@@ -60,8 +61,6 @@ def _crystals(ms: Microstructure) -> list[Array]:
 
 def _colours(ms: Microstructure, orientation: np.ndarray, phase_id: np.ndarray) -> np.ndarray:
     """uint8 [n, 3]: colour of the crystal direction along z; black where there is no phase."""
-    from microgen.orientation import ipf_color
-
     colour = np.zeros((len(phase_id), 3), np.uint8)
     for k, phase in enumerate(ms.phases):
         colour[phase_id == k] = ipf_color(orientation[phase_id == k], phase.laue_group)
