@@ -17,6 +17,7 @@ MODULES: tuple[str, ...] = (
     "ang",
     "ctf",
     "cpr",
+    "edax_h5",
     "osc",
     "ome_tiff",
     "vti",
@@ -32,15 +33,16 @@ def read(path: str | Path, *, format: str | None = None) -> Microstructure:
     Raises UnsupportedFormat for unknown kinds of file, UnreadableFile when the file is missing, damaged or empty.
     """
     path = Path(path)
-    reader = find_reader(path, format)
-    if path.is_dir():
-        raise UnreadableFile(path, "is a folder", remedy="Give one of the files in it.")
-    if not path.exists():
-        raise UnreadableFile(path, "does not exist", remedy="Check the spelling and the working folder.")
+    file = file_of(path)
+    reader = find_reader(file, format)
+    if file.is_dir():
+        raise UnreadableFile(file, "is a folder", remedy="Give one of the files in it.")
+    if not file.exists():
+        raise UnreadableFile(file, "does not exist", remedy="Check the spelling and the working folder.")
     try:
         return reader.read(path)
     except OSError as error:
-        raise UnreadableFile(path, f"cannot be read ({error.strerror or error})") from error
+        raise UnreadableFile(file, f"cannot be read ({error.strerror or error})") from error
 
 
 def write(ms: Microstructure, path: str | Path, *, format: str | None = None, overwrite: bool = False) -> list[Path]:
@@ -52,6 +54,13 @@ def write(ms: Microstructure, path: str | Path, *, format: str | None = None, ov
     from microgen.io.sidecar import write_with_provenance
 
     return write_with_provenance(find_writer(path, format).write, ms, path, overwrite=overwrite)
+
+
+def file_of(path: str | Path) -> Path:
+    """The file in `file.h5::scan`; any other path as it is."""
+    path = Path(path)
+    name, mark, _ = path.name.partition("::")
+    return path.with_name(name) if mark and name and not path.exists() else path
 
 
 def find_reader(path: str | Path, format: str | None = None) -> ModuleType:

@@ -6,14 +6,17 @@ a confidence index below 0 or an angle of 4π; ASTAR marks nothing and uses CI -
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from microgen.errors import UnreadableFile
-from microgen.io.scan import EDAX, Claim, Points, assemble, tell_apart
-from microgen.io.text import Table, parse_table, read_lines
+from microgen.errors import InvalidParameter, UnreadableFile
+from microgen.grid import HexGrid
+from microgen.io.edax import FOUR_PI, Columns, make_points
+from microgen.io.scan import EDAX, Claim, assemble, from_map_frame, tell_apart
+from microgen.io.text import parse_table, read_lines
 from microgen.microstructure import Microstructure, Phase
 from microgen.orientation import laue_group_from
 
@@ -23,8 +26,6 @@ SUFFIXES = (".ang",)
 TSL = {laue_group_from(tsl=code): code for code in (43, 23, 62, 6, 32, 3, 42, 4, 22, 2, 1)}
 """Laue group -> EDAX/TSL symmetry number."""
 PHI1, PHI, PHI2, X, Y, IQ, CI, PHASE = range(8)
-FOUR_PI = 4 * np.pi - 0.01
-EXPORT = "Export the scan again."
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def read(path: str | Path) -> Microstructure:
     phases = _phases(header)
     astar = "ACOM RES" in header.text
     scale = 1e-3 if astar else 1.0
-    points, notes = _points(table, sorted(phases), astar=astar, scale=scale)
+    points, notes = make_points(path, _columns(table.values, scale), sorted(phases), use_ci=not astar, table=table)
     if astar:
         notes = ("ASTAR file: coordinates taken as nm, confidence -1 as indexed", *notes)
     ordered = tuple(phases[number] for number in sorted(phases))
@@ -134,25 +135,58 @@ def _lattice(header: Header, block: dict[str, tuple[int, str]]) -> tuple[float, 
     return lattice if len(lattice) == 6 else ()
 
 
-def _points(table: Table, numbers: list[int], *, astar: bool, scale: float) -> tuple[Points, tuple[str, ...]]:
-    """Points with the index of their phase, and notes."""
-    values = table.values
-    euler, ci = values[:, [PHI1, PHI, PHI2]], values[:, CI]
-    table.refuse(~np.isfinite(values[:, [X, Y]]).all(axis=1), "a coordinate is no number", remedy=EXPORT)
-    solved = np.isfinite(euler).all(axis=1) & (np.abs(euler) < FOUR_PI).all(axis=1)
-    beyond = np.isfinite(euler).all(axis=1) & (np.abs(euler) > 4 * np.pi + 0.01).any(axis=1)
-    table.refuse(beyond, "an Euler angle is larger than 4π: radians were expected", remedy=EXPORT)
-    indexed = solved if astar else solved & ~(ci < 0)
-    column = values[:, PHASE]
-    phase = np.full(len(values), -1)
-    for index, number in enumerate(numbers):
-        phase[column == number] = index
-    # EDAX writes 0 for the phase of a file that has only one.
-    if len(numbers) == 1 and not (column[indexed] == numbers[0]).any():
-        phase[column == 0] = 0
-    table.refuse(indexed & (phase < 0) & (column != 0), "its phase is not in the header", remedy=EXPORT)
-    phase[~indexed] = -1
-    lost = int(np.count_nonzero(~np.isfinite(euler).all(axis=1)))
-    notes = (f"{lost} points without Euler angles taken as not indexed",) if lost else ()
+def _columns(values: np.ndarray, scale: float) -> Columns:
     x, y = values[:, X] * scale, values[:, Y] * scale
-    return Points(table.path, x, y, euler, phase, last_line=table.line_of(len(values) - 1)), notes
+    return Columns(values[:, [PHI1, PHI, PHI2]], x, y, values[:, CI], values[:, PHASE])
+
+
+def write(ms: Microstructure, path: str | Path) -> None:
+    """Write a map in EDAX's ten columns, angles in EDAX's frame, points of the map only.
+
+    Five decimals as EDAX has them, more for steps below 0.01 µm. Raises InvalidParameter for what is no map with
+    phases and orientations.
+    """
+    if ms.grid.ndim != 2 or not ms.phases:
+        raise InvalidParameter(
+            "ms", expected="a plane map with phases", got=f"{ms.grid.ndim}-D, {len(ms.phases)} phases"
+        )
+    there = ms.grid.exists() if isinstance(ms.grid, HexGrid) else np.ones(ms.grid.shape, bool)
+    if ms.measured is not None:
+        there = there & ms.measured
+    # Rows of the file are rows of the map: x fastest.
+    order = np.flatnonzero(there.T)
+    phase = ms.phase_id.T.ravel()[order].astype(np.float64)
+    euler = from_map_frame(ms.point_orientation.swapaxes(0, 1).reshape(-1, 4)[order], EDAX)
+    x, y = np.moveaxis(ms.grid.points().reshape(*ms.grid.shape, 2), (0, 1, 2), (2, 1, 0)).reshape(2, -1)[:, order]
+    none = phase < 0
+    euler[none] = FOUR_PI
+    ci, fit = np.where(none, -1.0, 1.0), np.where(none, 180.0, 1.0)
+    number = np.where(none, 0, phase + (len(ms.phases) > 1))
+    digits = 5 + max(0, -math.floor(math.log10(min(ms.grid.spacing))) - 2)
+    place = f"%{digits + 7}.{digits}f"
+    form = f"%9.5f %9.5f %9.5f {place} {place} %7.1f %6.3f %2d %6d %8.3f"
+    table = np.column_stack([euler, x, y, np.where(none, 0.0, 100.0), ci, number, np.zeros_like(x), fit])
+    np.savetxt(path, table, fmt=form, header=_header_text(ms, digits), comments="", encoding="utf-8")
+
+
+def _header_text(ms: Microstructure, digits: int) -> str:
+    lines = ["TEM_PIXperUM          1.000000", "x-star                0.500000", "y-star                0.500000"]
+    lines += ["z-star                0.500000", "WorkingDistance       15.000000", ""]
+    for number, phase in enumerate(ms.phases, start=1):
+        name = " ".join(phase.name.split())
+        lattice = "  ".join(f"{value:.4f}" for value in phase.lattice or (1, 1, 1, 90, 90, 90))
+        lines += [f"Phase {number}", f"MaterialName  \t{name}", f"Formula  \t{name}", "Info"]
+        lines += [
+            f"Symmetry              {TSL[phase.laue_group]}",
+            f"LatticeConstants      {lattice}",
+            "NumberFamilies        0",
+        ]
+    columns, rows = ms.grid.shape
+    counts = [columns, columns]
+    if isinstance(ms.grid, HexGrid) and ms.grid.short:
+        counts[ms.grid.shifted] -= 1
+    kind = "HexGrid" if isinstance(ms.grid, HexGrid) else "SqrGrid"
+    lines += [f"GRID: {kind}", *(f"{a}STEP: {h:.{digits + 1}f}" for a, h in zip("XY", ms.grid.spacing))]
+    lines += [f"NCOLS_ODD: {counts[0]}", f"NCOLS_EVEN: {counts[1]}", f"NROWS: {rows}", ""]
+    lines += ["OPERATOR: \tmicrogen", "", "SAMPLEID: \t", "", "SCANID: \t", ""]
+    return "\n".join(f"# {line}".rstrip() for line in lines)

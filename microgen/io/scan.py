@@ -16,7 +16,7 @@ from microgen.errors import UnreadableFile
 from microgen.grid import Grid, HexGrid
 from microgen.io.lattice import Axis, find_axis
 from microgen.microstructure import Microstructure, Phase
-from microgen.orientation import from_euler
+from microgen.orientation import from_euler, to_euler
 
 EMPTIEST = 50
 """Cells per point above which coordinates must be damaged; keeps a wild coordinate from claiming memory."""
@@ -115,6 +115,14 @@ def to_map_frame(euler: np.ndarray, frame: Frame) -> np.ndarray:
     return from_euler(2 * frame.angle - phi1, phi + np.pi, phi2)
 
 
+def from_map_frame(q: np.ndarray, frame: Frame) -> np.ndarray:
+    """Bunge angles [n, 3] in the instrument's frame, inverse of `to_map_frame`; φ1 and φ2 in [0, 2π)."""
+    phi1, phi, phi2 = to_euler(q).T
+    # (2a - φ1, Φ + π, φ2) is (2a - φ1 + π, π - Φ, φ2 + π) with Φ in its range.
+    turn = 2 * np.pi
+    return np.stack([(2 * frame.angle - phi1 + np.pi) % turn, np.pi - phi, (phi2 + np.pi) % turn], axis=1)
+
+
 def tell_apart(names: list[str]) -> list[str]:
     """The names, numbered where two phases have the same: `Iron`, `Iron (2)`."""
     told: list[str] = []
@@ -148,14 +156,17 @@ def _is_hexagonal(ux: Axis, uy: Axis) -> bool:
 
 def _hex_grid(ux: Axis, uy: Axis) -> tuple[HexGrid, np.ndarray]:
     """Grid and column of each point; the rows that start further left are the ones not shifted."""
-    assert ux.step is not None  # _is_hexagonal needs both steps
+    assert ux.step is not None  # _is_hexagonal has seen both steps
+    assert uy.step is not None
     odd = ux.index % 2 == 1
     shifted = int(uy.index[~odd][0] % 2 == 0)
     i = ux.index // 2
     long, other = int(i[~odd].max()) + 1, int(i[odd].max()) + 1
     step = 2 * ux.step
     pitch = step * math.sqrt(3) / 2
-    origin = (ux.first - step / 2, uy.first - pitch / 2)
+    # The pitch of the grid is exact, the one of the file rounded: the rows' mean position stays.
+    first = uy.first + (uy.step - pitch) * (uy.count - 1) / 2
+    origin = (ux.first - step / 2, round(first - pitch / 2, 9))
     grid = HexGrid((max(long, other), uy.count), step, shifted=shifted, short=other < long, origin=origin)
     return grid, i
 
