@@ -15,7 +15,7 @@ from microgen.io.atomic import atomic_path, check_writable
 
 from ._job import Job
 from ._laws import Scan, prepare
-from ._machine import memory_need, workers
+from ._machine import workers
 from ._outputs import Outputs, tagged
 from ._progress import Reporter
 from ._result import FIGURES, finish, result_object
@@ -75,7 +75,7 @@ def run(job: Job, scan: Scan | None) -> int:
 def _make(job: Job, scan: Scan | None, wanted: dict[int, Outputs], pending: Sequence[int]) -> None:
     laws, grid = prepare(job, scan)
     quiet = replace(job, reporter=Reporter(quiet=True))
-    processes = workers(memory_need(grid, laws.grains), len(pending))
+    processes = workers(grid, laws.grains, len(pending))
     with job.reporter.stage(f"making {len(pending)} samples in {processes} processes", "solve") as progress:
         made = laws.samples(
             grid, job.request.samples, seed=job.common.seed, workers=processes, members=[k - 1 for k in pending]

@@ -14,6 +14,9 @@ LIBRARIES = 700 << 20
 BYTES_A_VOXEL = 60
 BYTES_A_GRAIN = 4000
 
+WORTH_STARTING = 3_000_000
+"""Voxels in all; a process takes some seconds to start, in which one core labels about as many."""
+
 
 def cores() -> int:
     """Cores this process may use."""
@@ -44,10 +47,12 @@ def memory_need(grid: Grid, grains: int) -> int:
     return LIBRARIES + grid.size * BYTES_A_VOXEL + grains * BYTES_A_GRAIN
 
 
-def workers(need: int, wanted: int) -> int:
-    """Processes that fit into cores and memory, at least one."""
+def workers(grid: Grid, grains: int, samples: int) -> int:
+    """Processes for so many samples: as cores and memory allow, one where starting others takes longer than the work."""
+    if grid.size * samples < WORTH_STARTING:
+        return 1
     free = available_memory()
-    return max(1, min(cores(), wanted, free // need if free else 1))
+    return max(1, min(cores(), samples, free // memory_need(grid, grains) if free else 1))
 
 
 def kernel_cache() -> tuple[Path, int]:

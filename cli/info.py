@@ -9,6 +9,7 @@ from typing import Any
 import microgen
 from microgen import Grid, Microstructure
 from microgen.errors import InvalidParameter, NoGrains
+from microgen.io.grain_table import read_table
 from microgen.provenance import tool_version
 
 from ._json import dumps
@@ -39,12 +40,19 @@ def info(
     json
         Print one JSON object.
     """
+    if file.suffix.lower() == ".csv":
+        result, lines = _table(file)
+        return _tell(file, result, lines, json=json)
     ms = microgen.read(file, format=format)
     if ms.orientation is not None and ms.grid.ndim == 2:
         facts = _scan_facts(file, ms, threshold, min_pixels)
         result, lines = {"scan": facts.to_dict()}, [*facts.lines(), *([facts.warning()] if facts.warning() else [])]
     else:
         result, lines = _volume(file, ms)
+    return _tell(file, result, lines, json=json)
+
+
+def _tell(file: Path, result: dict[str, Any], lines: list[str], *, json: bool) -> int:
     if json:
         print(dumps({"command": "info", "version": tool_version(), "file": str(file), **result}))
     else:
@@ -62,6 +70,21 @@ def _scan_facts(file: Path, scan: Microstructure, threshold: float, min_pixels: 
     return ScanFacts.of(file, scan, grains, threshold=threshold, min_pixels=min_pixels)
 
 
+def _table(file: Path) -> tuple[dict[str, Any], list[str]]:
+    """Facts of a grain table."""
+    table = read_table(file)
+    axes = "".join(axis for axis, wraps in zip("xyz", table.periodic) if wraps) or "none"
+    complete = all(part is not None for part in (table.grains.sites, table.grains.metrics, table.grains.weights))
+    facts = {"grains": len(table.grains), "box_um": table.box, "periodic": table.periodic, "rebuildable": complete}
+    lines = [
+        f"table     {file}",
+        f"grains    {len(table.grains)}",
+        f"box       {' x '.join(f'{length:.4g}' for length in table.box)} µm, periodic {axes}",
+        f"rebuild   {'by microgen polycrystal --sites' if complete else 'not possible: no sites, metrics or weights'}",
+    ]
+    return {"table": facts}, lines
+
+
 def _volume(file: Path, ms: Microstructure) -> tuple[dict[str, Any], list[str]]:
     """Facts of a volume (or a plane) of grains, as an object and as lines."""
     assert isinstance(ms.grid, Grid)
@@ -70,9 +93,10 @@ def _volume(file: Path, ms: Microstructure) -> tuple[dict[str, Any], list[str]]:
     volume: dict[str, Any] = {"grid": grid_object(ms.grid), "grains": grains, "phases": list(shares)}
     volume["phase_fractions"] = shares
     axes = "".join(axis for axis, wraps in zip("xyz", ms.grid.periodic) if wraps) or "none"
+    steps = " x ".join(f"{h:.4g}" for h in ms.grid.spacing)
     lines = [
         f"volume    {file}",
-        f"grid      {' x '.join(map(str, ms.grid.shape))} voxels of {' x '.join((f'{h:.4g}' for h in ms.grid.spacing))} µm",
+        f"grid      {' x '.join(map(str, ms.grid.shape))} voxels of {steps} µm",
         f"periodic  {axes}",
         f"grains    {grains}",
         f"phases    {', '.join(f'{name} {share:.1%}' for name, share in shares.items()) or 'not named'}",

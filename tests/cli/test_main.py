@@ -110,7 +110,9 @@ def test_foreign_package_of_the_same_name_is_explained(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    ("text", "code"), [(None, 4), ("grains = [", 4), ("\x00", 4), ("no_such_flag = 1", 2)], ids=["missing", "cut", "nul", "key"]
+    ("text", "code"),
+    [(None, 4), ("grains = [", 4), ("\x00", 4), ("no_such_flag = 1", 2)],
+    ids=["missing", "cut", "nul", "key"],
 )
 def test_bad_configuration_files(text: str | None, code: int, tmp_path, capsys) -> None:
     path = tmp_path / "run.toml"

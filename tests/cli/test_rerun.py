@@ -1,0 +1,64 @@
+"""`microgen rerun`: the same arrays, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microgen import read
+
+
+@pytest.mark.parametrize("name", ["rve.tif", "rve.vti", "rve.tif.json"])
+def test_same_arrays_from_any_output(name: str, microgen, sample_folder: Path) -> None:
+    done = microgen("rerun", sample_folder / name, "--out", "again.tif", "--json")
+    assert done.code == 0
+    assert done.json["identical"] is True
+    assert np.array_equal(read(Path("again.tif")).grain_id, read(sample_folder / "rve.tif").grain_id)  # type: ignore[arg-type]
+
+
+def test_default_name_lies_beside_the_file(microgen, sample_folder: Path) -> None:
+    for name in ("rve.tif", "rve.tif.json"):
+        shutil.copy(sample_folder / name, name)
+    assert microgen("rerun", "rve.tif").out == "rve_rerun.tif\n"
+
+
+def test_changed_labels_are_noticed(microgen, sample_folder: Path) -> None:
+    made = json.loads((sample_folder / "rve.tif.json").read_text())
+    made["seed"] += 1
+    Path("other.tif.json").write_text(json.dumps(made))
+    shutil.copy(sample_folder / "rve.tif", "other.tif")
+    assert microgen("rerun", "other.tif.json", "--out", "again.tif").code == 5
+
+
+def test_an_ensemble_member_comes_again(microgen) -> None:
+    run = ["polycrystal", "--grains", 12, "--shape", 16, 16, 16, "--out", "m.tif", "--samples", 2]
+    assert microgen(*run).code == 0
+    assert microgen("rerun", "m_0002.tif", "--json").json["identical"] is True
+
+
+def test_a_rebuilt_volume_comes_again_while_its_table_is_unchanged(microgen, sample_folder: Path) -> None:
+    shutil.copy(sample_folder / "rve.csv", "rve.csv")
+    assert microgen("polycrystal", "--sites", "rve.csv", "--shape", 12, 10, 8, "--out", "r.tif").code == 0
+    assert microgen("rerun", "r.tif", "--json").json["identical"] is True
+    with Path("rve.csv").open("a") as table:
+        table.write("\n")
+    done = microgen("rerun", "r.tif", "--out", "s.tif")
+    assert done.code == 4
+    assert "has changed since" in done.err
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"command": "polycrystal"}', "[1"], ids=str)
+def test_files_without_a_usable_provenance_are_4(text: str | None, microgen) -> None:
+    if text is not None:
+        Path("x.tif.json").write_text(text)
+    assert microgen("rerun", "x.tif.json", "--out", "again.tif").code == 4
+
+
+def test_another_version_is_told(microgen, sample_folder: Path) -> None:
+    made = json.loads((sample_folder / "rve.tif.json").read_text()) | {"version": "0.0.1"}
+    Path("rve.tif.json").write_text(json.dumps(made))
+    assert "made by version 0.0.1" in microgen("rerun", "rve.tif.json", "--out", "again.tif", "--quiet").err

@@ -1,0 +1,51 @@
+"""`--sites`: a volume again from its grain table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microgen import read
+
+
+def test_the_same_grid_gives_the_same_labels(microgen, sample_folder: Path) -> None:
+    assert microgen("polycrystal", "--sites", sample_folder / "rve.csv", "--out", "again.tif").code == 0
+    before, after = read(sample_folder / "rve.tif"), read(Path("again.tif"))
+    assert np.array_equal(before.grain_id, after.grain_id)  # type: ignore[arg-type]
+    assert after.grid == before.grid
+    assert [p.name for p in after.phases] == [p.name for p in before.phases]
+
+
+@pytest.mark.parametrize("flags", [["--shape", 48, 40, 32], ["--spacing", "250nm"]], ids=["shape", "spacing"])
+def test_a_finer_grid_keeps_the_volumes(flags, microgen, sample_folder: Path) -> None:
+    assert microgen("polycrystal", "--sites", sample_folder / "rve.csv", *flags, "--out", "fine.tif").code == 0
+    coarse, fine = read(sample_folder / "rve.tif"), read(Path("fine.tif"))
+    assert fine.grid.shape == (48, 40, 32)
+    shares = [np.bincount(ms.grain_id.ravel(), minlength=21)[1:] / ms.grid.size for ms in (coarse, fine)]  # type: ignore[union-attr]
+    assert np.abs(shares[0] - shares[1]).max() < 0.005
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (["--shape", 24, 20, 16, "--spacing", 0.7], 2),
+        (["--shape", 24, 20], 2),
+        (["--grains", 30], 2),
+        (["--samples", 2], 2),
+        (["--ebsd", "scan.ang"], 2),
+    ],
+    ids=["disagree", "plane", "laws", "ensemble", "scan"],
+)
+def test_what_does_not_go_with_a_table_is_refused(flags, code, microgen, sample_folder: Path) -> None:
+    assert microgen("polycrystal", "--sites", sample_folder / "rve.csv", *flags, "--out", "a.tif").code == code
+    assert not Path("a.tif").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "grain_id,x\n1,2\n", "# box_um=1,1,1 periodic=xyz\n"], ids=["empty", "head", "cut"]
+)
+def test_damaged_tables_are_4(text: str, microgen) -> None:
+    Path("t.csv").write_text(text)
+    assert microgen("polycrystal", "--sites", "t.csv", "--shape", 8, 8, 8, "--out", "a.tif").code == 4
