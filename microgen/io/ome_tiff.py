@@ -57,20 +57,18 @@ def write(ms: Microstructure, path: str | Path) -> None:
     if ms.grain_id is None:
         raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
     dtype = np.dtype(np.uint16 if ms.grain_id.max(initial=0) <= 65535 else np.uint32)
-    shape = grid.shape[::-1]
     # Compressed or not, offsets in a classic TIFF end at 4 GiB.
     with TiffWriter(path, bigtiff=grid.size * dtype.itemsize > 2**31) as tif:
-        tif.write(
-            _pages(ms.grain_id, dtype),
-            shape=shape,
-            dtype=dtype,
-            photometric="minisblack",
-            compression="zlib",
-            compressionargs={"level": 1},
-            description=_ome_xml(ms, grid, dtype),
-            metadata=None,
-            software=f"microgen {tool_version()}",
-        )
+        for number, page in enumerate(_pages(ms.grain_id, dtype)):
+            tif.write(
+                page,
+                photometric="minisblack",
+                compression="zlib",
+                compressionargs={"level": 1},
+                description=None if number else _ome_xml(ms, grid, dtype),
+                metadata=None,
+                software=f"microgen {tool_version()}",
+            )
 
 
 def _pages(labels: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
