@@ -1,0 +1,141 @@
+"""From a scan to its grains: connected points of one phase whose neighbours differ by less than a threshold angle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from microgen.errors import InvalidParameter, NoGrains
+from microgen.grid import Grid, HexGrid
+from microgen.microstructure import Grains, Microstructure
+from microgen.orientation import grouped_mean_orientation, misorientation_angle
+
+
+def segment_grains(scan: Microstructure, *, threshold: float = math.radians(5), min_pixels: int = 10) -> Microstructure:
+    """Grains of a scan: the same map with grain_id 1..N at every point and the table `grains` filled.
+
+    Neighbouring indexed points belong together when they are of one phase and their misorientation is below
+    `threshold` (radians). Regions of fewer than `min_pixels` points and points that are not indexed go to the grain of
+    the nearest point that is kept, distance in µm, and take its phase and mean orientation. Places where the file has
+    no point at all stay 0 (phase -1): nobody looked there, and a map that lacks most of its points would otherwise be
+    filled with grains of a few. Grains are numbered by their first point. Orientation is the mean over the kept points,
+    volume the area after filling, µm².
+
+    Raises InvalidParameter for a useless threshold or min_pixels, NoGrains when no region is large enough.
+    """
+    _check(threshold, min_pixels)
+    phase, q = scan.phase_id.ravel(), scan.point_orientation.reshape(-1, 4)
+    present = _present(scan)
+    indexed = present & (phase >= 0)
+    kept = _large_enough(_regions(scan, q, indexed, threshold), indexed, min_pixels)
+    grain = _filled(scan.grid, kept, present)
+    grains = _table(scan, kept, grain, q)
+    filled = (kept == 0) & (grain > 0)
+    rows = grain[filled] - 1
+    phase_id, orientation = np.where(present, phase, -1).astype(np.int16), np.array(q, float)
+    phase_id[filled], orientation[filled] = grains.phase_id[rows], grains.orientation[rows]
+    shape = scan.grid.shape
+    return replace(
+        scan,
+        grain_id=grain.reshape(shape),
+        phase_id=phase_id.reshape(shape),
+        orientation=orientation.reshape(*shape, 4),
+        grains=grains,
+    )
+
+
+def _check(threshold: float, min_pixels: int) -> None:
+    if not (isinstance(threshold, Real) and 0 < threshold < math.pi):
+        raise InvalidParameter("threshold", expected="an angle between 0 and pi, radians", got=threshold)
+    if isinstance(min_pixels, bool) or not isinstance(min_pixels, Integral) or min_pixels < 1:
+        raise InvalidParameter("min_pixels", expected="an integer of 1 or more", got=min_pixels)
+
+
+def _regions(scan: Microstructure, q: np.ndarray, indexed: np.ndarray, threshold: float) -> np.ndarray:
+    """Number of the connected region of each point [size], by first points; meaningless where not indexed."""
+    i, j = scan.grid.neighbour_pairs()
+    phase = scan.phase_id.ravel()
+    alike = indexed[i] & indexed[j] & (phase[i] == phase[j])
+    i, j = i[alike], j[alike]
+    together = np.abs(np.einsum("nk,nk->n", q[i], q[j])) > math.cos(threshold / 2)
+    # Most neighbours agree without symmetry; only the others need the search over the group.
+    for number in np.unique(phase[i[~together]]):
+        rest = np.flatnonzero(~together & (phase[i] == number))
+        angle = misorientation_angle(q[i[rest]], q[j[rest]], scan.phases[number].laue_group)
+        together[rest] = angle < threshold
+    i, j = i[together], j[together]
+    links = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(phase), len(phase)))
+    return connected_components(links, directed=False)[1]
+
+
+def _large_enough(region: np.ndarray, indexed: np.ndarray, min_pixels: int) -> np.ndarray:
+    """Grain number 1..N of the points of regions with at least min_pixels points, 0 elsewhere: int32 [size]."""
+    sizes = np.bincount(region[indexed])
+    large = sizes >= min_pixels
+    if not large.any():
+        raise NoGrains(_why_none(sizes, min_pixels))
+    number = np.where(large, np.cumsum(large), 0).astype(np.int32)
+    kept = np.zeros(len(region), np.int32)
+    kept[indexed] = number[region[indexed]]
+    return kept
+
+
+def _why_none(sizes: np.ndarray, min_pixels: int) -> str:
+    if len(sizes) == 0:
+        return "The scan holds no grain: none of its points is indexed. Index the patterns again, or check the phases."
+    return (
+        f"The scan holds no grain: its largest region has {sizes.max()} points, fewer than min_pixels = {min_pixels}. "
+        "Lower min_pixels or raise the threshold."
+    )
+
+
+def _filled(grid: Grid | HexGrid, kept: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Grain of every present point: its own where kept, else that of the nearest kept point."""
+    grain = kept.copy()
+    empty = np.flatnonzero((kept == 0) & present)
+    if len(empty) == 0:
+        return grain
+    if isinstance(grid, Grid) and not any(grid.periodic):
+        nearest = distance_transform_edt(
+            (kept == 0).reshape(grid.shape), sampling=grid.spacing, return_distances=False, return_indices=True
+        )
+        grain[empty] = kept.reshape(grid.shape)[tuple(nearest)].ravel()[empty]  # pyright: ignore[reportArgumentType]
+        return grain
+    points = grid.points() - np.asarray(grid.origin)
+    period = [h if p else 0.0 for h, p in zip(grid.lengths, grid.periodic)]
+    full = np.flatnonzero(kept)
+    _, closest = KDTree(points[full], boxsize=period).query(points[empty])
+    grain[empty] = kept[full[closest]]
+    return grain
+
+
+def _present(scan: Microstructure) -> np.ndarray:
+    """bool [size]: points that the grid has and the file holds."""
+    there = np.ones(scan.grid.size, bool) if scan.measured is None else scan.measured.ravel().copy()
+    if isinstance(scan.grid, HexGrid):
+        there &= scan.grid.exists().ravel()
+    return there
+
+
+def _table(scan: Microstructure, kept: np.ndarray, grain: np.ndarray, q: np.ndarray) -> Grains:
+    points = np.flatnonzero(kept)
+    number = kept[points] - 1
+    count = int(number.max()) + 1
+    phase_id = np.empty(count, np.int16)
+    phase_id[number] = scan.phase_id.ravel()[points]
+    orientation = np.empty((count, 4))
+    for phase in np.unique(phase_id):
+        of_phase = phase_id == phase
+        here = of_phase[number]
+        row = np.cumsum(of_phase) - 1
+        group = scan.phases[phase].laue_group
+        orientation[of_phase] = grouped_mean_orientation(q[points[here]], row[number[here]], group)
+    volume = np.bincount(grain, minlength=count + 1)[1:] * scan.grid.cell_measure
+    return Grains(phase_id=phase_id, orientation=orientation, volume=volume)
