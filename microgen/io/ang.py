@@ -163,8 +163,8 @@ def write(ms: Microstructure, path: str | Path) -> None:
     ci, fit = np.where(none, -1.0, 1.0), np.where(none, 180.0, 1.0)
     number = np.where(none, 0, phase + (len(ms.phases) > 1))
     digits = 5 + max(0, -math.floor(math.log10(min(ms.grid.spacing))) - 2)
-    place = f"%{digits + 7}.{digits}f"
-    form = f"%9.5f %9.5f %9.5f {place} {place} %7.1f %6.3f %2d %6d %8.3f"
+    place = f"%{digits + 4}.{digits}f"
+    form = f"%8.5f %8.5f %8.5f {place} {place} %6.1f %6.3f %d %d %.3f"
     table = np.column_stack([euler, x, y, np.where(none, 0.0, 100.0), ci, number, np.zeros_like(x), fit])
     np.savetxt(path, table, fmt=form, header=_header_text(ms, digits), comments="", encoding="utf-8")
 
