@@ -54,7 +54,7 @@ class PowerDiagram:
     def __len__(self) -> int:
         return len(self.sites)
 
-    def labels(self, grid: Grid) -> Int[Tensor, "..."]:
+    def labels(self, grid: Grid) -> Int[Tensor, "*shape"]:
         """int32 [grid.shape]: the cell 1..n that each point of the grid lies in.
 
         The grid may be any: one voxel thick (a section), shifted, or larger than a periodic box.
@@ -74,7 +74,7 @@ class PowerDiagram:
         return replace(self, weights=weights)
 
     def tree(self, order: tuple[int, ...]) -> SiteTree:
-        """Search tree in the kernels' three axes: `order` says which axis of ours each is, -1 for the one a plane lacks."""
+        """Search tree in the kernels' three axes: `order` says which of ours each is, -1 the one a plane lacks."""
         return with_weights(self._bare_tree(order), _array(self.weights))
 
     def _bare_tree(self, order: tuple[int, ...]) -> SiteTree:

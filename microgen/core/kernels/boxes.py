@@ -12,7 +12,6 @@ beats any finer descent. Everything is float64.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -58,10 +57,10 @@ def _within_reach(x, c, h, lengths, sign):
 
     The periodic cost takes displacements in [-1.5 L, 1.5 L) per axis: the wrapped one and its two translates.
     """
+    reached = True
     for a in range(3):
-        if lengths[a] > 0 and abs(c[a] - x[a]) + sign * h[a] > 1.5 * lengths[a]:
-            return False
-    return True
+        reached &= not (lengths[a] > 0 and abs(c[a] - x[a]) + sign * h[a] > 1.5 * lengths[a])
+    return reached
 
 
 @njit(cache=True, inline="always")
@@ -178,54 +177,57 @@ def _quadratic(cand, k, b, h):
 
 
 @njit(cache=True)
-def dense(cand, m, x0, y0, z0, step, cost, low, who):
-    """The three lowest costs `low` [3, voxels] and their candidates `who`, at the SIDE x SIDE x ROW voxels of a block.
-
-    (x0, y0, z0) is the centre of the first voxel. Costs first, then the comparison, in two loops without branches:
-    so that both run in vector registers.
-    """
-    low[:], who[:] = np.inf, -1
+def costs(cand, m, start, step, cost):
+    """cost [m, SIDE * SIDE * ROW]: each candidate's cost at the voxels of a block with first centre `start`."""
     for k in range(m):
-        dz0 = z0 - cand[k, 2]
+        dz0 = start[2] - cand[k, 2]
         for r in range(SIDE * SIDE):
-            dx, dy = x0 + (r // SIDE) * step[0] - cand[k, 0], y0 + (r % SIDE) * step[1] - cand[k, 1]
+            dx, dy = start[0] + (r // SIDE) * step[0] - cand[k, 0], start[1] + (r % SIDE) * step[1] - cand[k, 1]
             base = cand[k, 3] * dx * dx + 2 * cand[k, 4] * dx * dy + cand[k, 6] * dy * dy - cand[k, 9]
             slope = 2 * (cand[k, 5] * dx + cand[k, 7] * dy)
             for i in range(ROW):
                 dz = dz0 + i * step[2]
-                cost[r * ROW + i] = base + dz * (slope + cand[k, 8] * dz)
+                cost[k, r * ROW + i] = base + dz * (slope + cand[k, 8] * dz)
+
+
+@njit(cache=True)
+def keep_nearest_images(cand, site, m, start, step, lengths, cost):
+    """Where a site has several images: only its nearest one in reach keeps its cost, the others get infinity."""
+    c, h = np.empty(3), np.zeros(3)
+    for v in range(SIDE * SIDE * ROW):
+        c[0], c[1] = start[0] + (v // (SIDE * ROW)) * step[0], start[1] + (v // ROW % SIDE) * step[1]
+        c[2] = start[2] + (v % ROW) * step[2]
+        for k in range(m):
+            if not _within_reach(cand[k], c, h, lengths, 1.0):
+                cost[k, v] = np.inf
+            for j in range(k):
+                if site[j] == site[k]:
+                    cost[k if cost[j, v] <= cost[k, v] else j, v] = np.inf
+
+
+@njit(cache=True)
+def lowest(cost, m, low, who):
+    """The lowest cost low[0] and its candidate who[0] at each voxel; ties go to the first."""
+    low[0], who[0] = np.inf, -1
+    for k in range(m):
         for i in range(SIDE * SIDE * ROW):
-            v, first, second, third = cost[i], low[0, i], low[1, i], low[2, i]
+            who[0, i] = k if cost[k, i] < low[0, i] else who[0, i]
+            low[0, i] = min(cost[k, i], low[0, i])
+
+
+@njit(cache=True)
+def lowest_three(cost, m, low, who):
+    """The three lowest costs and their candidates; no branches, so that it runs in vector registers."""
+    low[:], who[:] = np.inf, -1
+    for k in range(m):
+        for i in range(SIDE * SIDE * ROW):
+            v, first, second, third = cost[k, i], low[0, i], low[1, i], low[2, i]
             who[2, i] = who[1, i] if v < second else (k if v < third else who[2, i])
             who[1, i] = who[0, i] if v < first else (k if v < second else who[1, i])
             who[0, i] = k if v < first else who[0, i]
             low[2, i] = min(third, max(v, second))
             low[1, i] = min(second, max(v, first))
             low[0, i] = min(first, v)
-
-
-@njit(cache=True)
-def dense_images(cand, site, m, x0, y0, z0, step, lengths, low, who):
-    """The same where a site may appear with several images: only its nearest one counts, and only images in reach."""
-    low[:], who[:] = np.inf, -1
-    c, h = np.empty(3), np.zeros(3)
-    for v in range(SIDE * SIDE * ROW):
-        c[0], c[1] = x0 + (v // (SIDE * ROW)) * step[0], y0 + (v // ROW % SIDE) * step[1]
-        c[2] = z0 + (v % ROW) * step[2]
-        for k in range(m):
-            if not _within_reach(cand[k], c, h, lengths, 1.0):
-                continue
-            cost, place = evaluate(cand, k, c[0], c[1], c[2])[0], 2
-            for rank in range(3):  # the slot that the same site holds already, or else the last one
-                if who[rank, v] >= 0 and site[who[rank, v]] == site[k]:
-                    place = rank
-                    break
-            if cost >= low[place, v]:
-                continue
-            while place > 0 and cost < low[place - 1, v]:
-                low[place, v], who[place, v] = low[place - 1, v], who[place - 1, v]
-                place -= 1
-            low[place, v], who[place, v] = cost, k
 
 
 @njit(cache=True)
@@ -241,22 +243,27 @@ def several_images(cand, site, m, c, h, lengths):
 
 
 @njit(cache=True)
-def steepest(cand, m, c, h, step):
-    """Upper bound over the box of the variation across one voxel of any difference of two costs."""
-    largest, next_largest = 0.0, 0.0
+def half_variations(cand, m, c, h, step, q, half):
+    """half [m, m]: upper bound, in any voxel of the box, of half the variation of c_j - c_i across it; q is scratch.
+
+    Of the difference, not of each cost: its gradient is 2 (q_j - q_i), changing by 2 (A_j - A_i) t within the box.
+    """
     for k in range(m):
-        _, qx, qy, qz = evaluate(cand, k, c[0], c[1], c[2])
-        gx = abs(qx) + abs(cand[k, 3]) * h[0] + abs(cand[k, 4]) * h[1] + abs(cand[k, 5]) * h[2]
-        gy = abs(qy) + abs(cand[k, 4]) * h[0] + abs(cand[k, 6]) * h[1] + abs(cand[k, 7]) * h[2]
-        gz = abs(qz) + abs(cand[k, 5]) * h[0] + abs(cand[k, 7]) * h[1] + abs(cand[k, 8]) * h[2]
-        g = gx * step[0] + gy * step[1] + gz * step[2]
-        largest, next_largest = max(largest, g), max(next_largest, min(largest, g))
-    return 2 * (largest + next_largest)
+        q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])[1:]
+    for i in range(m):
+        half[i, i] = 0.0
+        for j in range(i):
+            xx, xy, xz = abs(cand[i, 3] - cand[j, 3]), abs(cand[i, 4] - cand[j, 4]), abs(cand[i, 5] - cand[j, 5])
+            yy, yz, zz = abs(cand[i, 6] - cand[j, 6]), abs(cand[i, 7] - cand[j, 7]), abs(cand[i, 8] - cand[j, 8])
+            bound = step[0] * (abs(q[i, 0] - q[j, 0]) + xx * h[0] + xy * h[1] + xz * h[2])
+            bound += step[1] * (abs(q[i, 1] - q[j, 1]) + xy * h[0] + yy * h[1] + yz * h[2])
+            bound += step[2] * (abs(q[i, 2] - q[j, 2]) + xz * h[0] + yz * h[1] + zz * h[2])
+            half[i, j] = half[j, i] = bound
 
 
 @njit(cache=True, inline="always")
-def variation(cand, i, j, x, y, z, step):
+def variation(cand, i, j, point, step):
     """sum_a h_a |d_a (c_j - c_i)| at a point: how far the gap varies across the voxel."""
-    _, ix, iy, iz = evaluate(cand, i, x, y, z)
-    _, jx, jy, jz = evaluate(cand, j, x, y, z)
+    _, ix, iy, iz = evaluate(cand, i, point[0], point[1], point[2])
+    _, jx, jy, jz = evaluate(cand, j, point[0], point[1], point[2])
     return 2 * (step[0] * abs(jx - ix) + step[1] * abs(jy - iy) + step[2] * abs(jz - iz))

@@ -20,12 +20,14 @@ from microgen.core.kernels.boxes import (
     SIDE,
     Lattice,
     collect,
+    costs,
     cull,
-    dense,
-    dense_images,
     evaluate,
+    half_variations,
+    keep_nearest_images,
+    lowest,
+    lowest_three,
     several_images,
-    steepest,
     variation,
 )
 from microgen.core.kernels.tree import SiteTree
@@ -58,15 +60,17 @@ class Sweep(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch arrays of one chunk: candidates as collected, of the coarse, middle and small box; the small box's voxels."""
+    """Scratch of one chunk: candidates as collected, of the coarse, middle and small box; voxels of the small box."""
 
     cand: np.ndarray  # float64 [4, capacity, 10]
     site: np.ndarray  # int64 [4, capacity]
     val: np.ndarray  # float64 [capacity, 4]
-    cost: np.ndarray  # float64 [SIDE * SIDE * ROW]
+    cost: np.ndarray  # float64 [capacity, voxels]
     low: np.ndarray  # float64 [3, voxels]: the three lowest costs
     who: np.ndarray  # int32 [3, voxels]: the candidates they belong to
+    near: np.ndarray  # int64 [capacity]: candidates that may share one voxel
     few: np.ndarray  # int64 [capacity]: candidates that share one voxel
+    local: np.ndarray  # float64 [capacity, 8]: each of them around that voxel's centre
 
 
 @njit(cache=True)
@@ -75,10 +79,12 @@ def _work(capacity):
         np.empty((4, capacity, 10)),
         np.empty((4, capacity), np.int64),
         np.empty((capacity, 4)),
-        np.empty(SIDE * SIDE * ROW),
+        np.empty((capacity, SIDE * SIDE * ROW)),
         np.empty((3, SIDE * SIDE * ROW)),
         np.empty((3, SIDE * SIDE * ROW), np.int32),
+        np.empty(capacity + 1, np.int64),
         np.empty(capacity, np.int64),
+        np.empty((capacity, 8)),
     )
 
 
@@ -106,122 +112,141 @@ def _fill(lattice, low, size, site, want, out, counts, volumes):
 
 
 @njit(cache=True)
-def _tally(lattice, low, site, work, want, out, counts):
+def _tally(lattice, low, site, winner, labelled, out, counts):
     """Counts, and labels when wanted, of an evaluated block."""
     for r in range(SIDE * SIDE):
         ix, iy = low[0] + r // SIDE, low[1] + r % SIDE
         if ix >= lattice.shape[0] or iy >= lattice.shape[1]:
             continue
         for q in range(min(ROW, lattice.shape[2] - low[2])):
-            owner = site[work.who[0, r * ROW + q]]
+            owner = site[winner[r * ROW + q]]
             counts[owner] += 1
-            if want.labels:
+            if labelled:
                 out[ix, iy, low[2] + q] = owner + 1
 
 
-@njit(cache=True)
-def _corners(cand, site, work, count, x, y, z, step, volumes, area):
-    """A voxel that three or more sites share: its eight parts, each between its winner and the site that takes most.
+@njit(cache=True, inline="always")
+def _around(cand, k, point, step, local, row):
+    """local[row]: half-steps times gradient (3), cost at the centre, and the terms that an eighth's centre adds.
 
-    work.few[:count] lists the sites; the whole voxel was counted for work.few[0] and is taken back here.
+    Around the centre c_k(t) = c_k + 2 q·t + t·A t; at t = (±h_x, ±h_y, ±h_z) / 4 the terms are constant but for signs.
     """
-    volumes[site[work.few[0]]] -= 1.0
-    quarter = 0.25 * step
+    val, qx, qy, qz = evaluate(cand, k, point[0], point[1], point[2])
+    hx, hy, hz = 0.25 * step[0], 0.25 * step[1], 0.25 * step[2]
+    local[row, 0], local[row, 1], local[row, 2] = 2 * qx * hx, 2 * qy * hy, 2 * qz * hz
+    local[row, 3] = val
+    local[row, 4] = val + cand[k, 3] * hx * hx + cand[k, 6] * hy * hy + cand[k, 8] * hz * hz
+    local[row, 5], local[row, 6] = 2 * cand[k, 4] * hx * hy, 2 * cand[k, 5] * hx * hz
+    local[row, 7] = 2 * cand[k, 7] * hy * hz
+
+
+@njit(cache=True, inline="always")
+def _half_variation(local, a, b):
+    """Half the variation of c_b - c_a across the voxel."""
+    d = abs(local[a, 0] - local[b, 0]) + abs(local[a, 1] - local[b, 1]) + abs(local[a, 2] - local[b, 2])
+    return 2 * d
+
+
+@njit(cache=True)
+def _eighths(site, few, local, value, count, volumes, area):
+    """A voxel that three or more sites share: each eighth lies between its winner and the site that takes most of it.
+
+    few[:count] lists the sites; the whole voxel was counted for few[0] and is taken back here.
+    """
+    volumes[site[few[0]]] -= 1.0
     for part in range(8):
-        px = x + (quarter[0] if part & 4 else -quarter[0])
-        py = y + (quarter[1] if part & 2 else -quarter[1])
-        pz = z + (quarter[2] if part & 1 else -quarter[2])
-        best, lowest = -1, np.inf
+        x, y, z = 1.0 - 2 * (part >> 2), 1.0 - 2 * (part >> 1 & 1), 1.0 - 2 * (part & 1)
+        best = 0
         for a in range(count):
-            work.cost[a] = evaluate(cand, work.few[a], px, py, pz)[0]
-            if work.cost[a] < lowest:
-                best, lowest = a, work.cost[a]
+            cross = x * y * local[a, 5] + x * z * local[a, 6] + y * z * local[a, 7]
+            value[a] = local[a, 4] + x * local[a, 0] + y * local[a, 1] + z * local[a, 2] + cross
+            if value[a] < value[best]:
+                best = a
         share, taker, slope = 0.0, -1, 1.0
         for a in range(count):
-            if a != best:
-                s = 0.5 * variation(cand, work.few[best], work.few[a], px, py, pz, step)
-                gap = work.cost[a] - lowest
-                if gap < 0.5 * s and 0.5 - gap / s > share:
-                    share, taker, slope = 0.5 - gap / s, a, s
-        volumes[site[work.few[best]]] += 0.125 * (1 - share)
+            s = _half_variation(local, best, a)  # an eighth is half as wide
+            gap = value[a] - value[best]
+            if gap < (0.5 - share) * s:
+                share, taker, slope = 0.5 - gap / s, a, s
+        volumes[site[few[best]]] += 0.125 * (1 - share)
         if taker >= 0:
-            i, j = work.few[best], work.few[taker]
+            i, j = few[best], few[taker]
             volumes[site[j]] += 0.125 * share
             area[min(i, j), max(i, j)] += 0.125 / slope
 
 
 @njit(cache=True)
-def _sharers(cand, m, work, v, x, y, z, step, cut):
-    """List in work.few the winner and every site that takes a share of voxel v; returns their number."""
-    winner, lowest, count = work.who[0, v], work.low[0, v], 1
-    work.few[0] = winner
-    if work.low[2, v] - lowest >= cut:  # only the runner-up is near
-        j = work.who[1, v]
-        if work.low[1, v] - lowest < 0.5 * variation(cand, winner, j, x, y, z, step):
-            work.few[1], count = j, 2
-        return count
-    for k in range(m):
-        if k != winner:
-            gap = evaluate(cand, k, x, y, z)[0] - lowest
-            if gap < cut and count < len(work.cost) and gap < 0.5 * variation(cand, winner, k, x, y, z, step):
-                work.few[count] = k
-                count += 1
-    return count
-
-
-@njit(cache=True)
-def _voxel(cand, site, m, work, v, x, y, z, step, cut, volumes, area):
-    """Shares and interface terms of one voxel near an interface, counted for its winner so far."""
-    count = _sharers(cand, m, work, v, x, y, z, step, cut)
+def _share(cand, site, near, point, step, few, local, value, volumes, area):
+    """Shares and interface terms of one voxel, counted for its winner near[0] so far; near lists who may share it."""
+    count = 1
+    few[0] = near[0]
+    _around(cand, near[0], point, step, local, 0)
+    for k in near[1:]:
+        _around(cand, k, point, step, local, count)
+        if local[count, 3] - local[0, 3] < _half_variation(local, 0, count):
+            few[count] = k
+            count += 1
     if count == 2:
-        i, j = work.few[0], work.few[1]
-        s = variation(cand, i, j, x, y, z, step)
-        share = 0.5 - (evaluate(cand, j, x, y, z)[0] - work.low[0, v]) / s
+        i, j = few[0], few[1]
+        s = 2 * _half_variation(local, 0, 1)
+        share = 0.5 - (local[1, 3] - local[0, 3]) / s
         volumes[site[i]] -= share
         volumes[site[j]] += share
         area[min(i, j), max(i, j)] += 1 / s
     elif count > 2:
-        _corners(cand, site, work, count, x, y, z, step, volumes, area)
+        _eighths(site, few, local, value, count, volumes, area)
 
 
 @njit(cache=True)
-def _record(cand, site, work, v, x, y, z, step, chunk, used, sweep):
+def _record(cand, site, who, low, v, point, step, flip, flip_gap):
     """Write down a voxel that may change hands: its three lowest sites, their gaps and variations."""
-    winner = work.who[0, v]
     for rank in range(3):
-        k = work.who[rank, v]
-        sweep.flip[chunk, used, rank] = site[k] if k >= 0 else site[winner]
+        k = who[rank, v]
+        flip[rank] = site[k] if k >= 0 else site[who[0, v]]
         if rank > 0:
-            gap = work.low[rank, v] - work.low[0, v]
-            sweep.flip_gap[chunk, used, 2 * rank - 2] = gap if k >= 0 else np.inf
-            s = variation(cand, winner, k, x, y, z, step) if k >= 0 else 0.0
-            sweep.flip_gap[chunk, used, 2 * rank - 1] = s
+            near = k >= 0 and low[rank, v] < np.inf
+            flip_gap[2 * rank - 2] = low[rank, v] - low[0, v] if near else np.inf
+            flip_gap[2 * rank - 1] = variation(cand, who[0, v], k, point, step) if near else 0.0
 
 
 @njit(cache=True)
-def _shares(lattice, low, cand, site, m, work, offset, cut, want, chunk, sweep, area):
-    """Sub-voxel volumes, interface terms and flips of an evaluated block."""
-    used, volumes = sweep.flip_used[chunk], sweep.volumes[chunk]
-    edge = cut + max(want.reach, 0.0)
+def _shares(box, cand, site, m, work, half, reach, flip, flip_gap, volumes, area):
+    """Sub-voxel volumes, interface terms and flips of an evaluated block; returns the number of flips."""
+    cost, low, who, few, local, value, near = (
+        work.cost,
+        work.low,
+        work.who,
+        work.few,
+        work.local,
+        work.val[:, 0],
+        work.near,
+    )
+    point, used, widest = np.empty(3), 0, np.empty(m)
+    for k in range(m):
+        widest[k] = half[k].max()
     for r in range(SIDE * SIDE):
-        ix, iy = low[0] + r // SIDE, low[1] + r % SIDE
-        if ix >= lattice.shape[0] or iy >= lattice.shape[1]:
+        if r // SIDE >= box.count[0] or r % SIDE >= box.count[1]:
             continue
-        x = lattice.start[0] + ix * lattice.step[0] - offset[0]
-        y = lattice.start[1] + iy * lattice.step[1] - offset[1]
-        for q in range(min(ROW, lattice.shape[2] - low[2])):
+        point[0], point[1] = box.start[0] + (r // SIDE) * box.step[0], box.start[1] + (r % SIDE) * box.step[1]
+        for q in range(box.count[2]):
             v = r * ROW + q
-            volumes[site[work.who[0, v]]] += 1.0
-            gap = work.low[1, v] - work.low[0, v]
-            if gap >= edge:
+            winner, gap = who[0, v], low[1, v] - low[0, v]
+            volumes[site[winner]] += 1.0
+            if gap >= widest[winner] + max(reach, 0.0):
                 continue
-            z = lattice.start[2] + (low[2] + q) * lattice.step[2] - offset[2]
-            if gap < cut:
-                _voxel(cand, site, m, work, v, x, y, z, lattice.step, cut, volumes, area)
-            if want.reach >= 0:
-                _record(cand, site, work, v, x, y, z, lattice.step, chunk, used, sweep)
+            point[2] = box.start[2] + q * box.step[2]
+            if gap < widest[winner]:
+                near[0], count = winner, 1
+                for k in range(m):
+                    if cost[k, v] - low[0, v] < half[winner, k]:
+                        near[count] = k
+                        count += k != winner
+                if count > 1:
+                    _share(cand, site, near[:count], point, box.step, few, local, value, volumes, area)
+            if reach >= 0 and gap < half[winner, who[1, v]] + reach:
+                _record(cand, site, who, low, v, point, box.step, flip[used], flip_gap[used])
                 used += 1
-    sweep.flip_used[chunk] = used
+    return used
 
 
 @njit(cache=True)
@@ -237,25 +262,36 @@ def _pairs(site, m, area, chunk, sweep):
     sweep.pair_used[chunk] = used
 
 
+class _Block(NamedTuple):
+    """Voxels of a small box: first centre (in the coarse box's period), steps, and how many lie in the lattice."""
+
+    start: np.ndarray
+    step: np.ndarray
+    count: np.ndarray
+
+
 @njit(cache=True)
 def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
     """A block of SIDE x SIDE x ROW voxels whose m candidates are in level 3 of the workspace."""
-    cand, site = work.cand[3], work.site[3]
+    cand, site, step = work.cand[3], work.site[3], lattice.step
     c, h, size = np.empty(3), np.empty(3), np.array([SIDE, SIDE, ROW])
     _box(lattice, low, size, 0.5, offset, c, h)
-    x0 = lattice.start[0] + low[0] * lattice.step[0] - offset[0]
-    y0 = lattice.start[1] + low[1] * lattice.step[1] - offset[1]
-    z0 = lattice.start[2] + low[2] * lattice.step[2] - offset[2]
+    start = lattice.start + low * step - offset
+    costs(cand, m, start, step, work.cost)
     if several_images(cand, site, m, c, h, lattice.lengths):
-        dense_images(cand, site, m, x0, y0, z0, lattice.step, lattice.lengths, work.low, work.who)
-    else:
-        dense(cand, m, x0, y0, z0, lattice.step, work.cost, work.low, work.who)
-    _tally(lattice, low, site, work, want, out, sweep.counts[chunk])
+        keep_nearest_images(cand, site, m, start, step, lattice.lengths, work.cost)
     if want.volumes:
-        area = np.zeros((m, m))
-        cut = 0.5 * steepest(cand, m, c, h, lattice.step)
-        _shares(lattice, low, cand, site, m, work, offset, cut, want, chunk, sweep, area)
+        lowest_three(work.cost, m, work.low, work.who)
+        area, half, used = np.zeros((m, m)), np.empty((m, m)), sweep.flip_used[chunk]
+        half_variations(cand, m, c, h, step, work.local, half)
+        box = _Block(start, step, np.minimum(size, lattice.shape - low))
+        flip, flip_gap = sweep.flip[chunk, used:], sweep.flip_gap[chunk, used:]
+        used += _shares(box, cand, site, m, work, half, want.reach, flip, flip_gap, sweep.volumes[chunk], area)
+        sweep.flip_used[chunk] = used
         _pairs(site, m, area, chunk, sweep)
+    else:
+        lowest(work.cost, m, work.low, work.who)
+    _tally(lattice, low, site, work.who[0], want.labels, out, sweep.counts[chunk])
 
 
 @njit(cache=True)
@@ -330,7 +366,7 @@ def _run(tree, lattice, want, out, sweep):
 
 
 def buffers(lattice: Lattice, n: int, *, flips: bool = True) -> Sweep:
-    """Room for sweeps that measure n sites. As large as could ever be needed; the system gives only the pages that are used."""
+    """Room for sweeps that measure n sites: as large as could be needed, the system gives only the pages in use."""
     boxes = -(-lattice.shape // COARSE)
     voxels = -(-int(np.prod(boxes)) // CHUNKS) * COARSE**3
     return Sweep(
