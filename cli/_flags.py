@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Group, Parameter, Token
 from cyclopts.config import Dict
 
-from microgen.errors import EnvironmentProblem, UnreadableFile
+from microgen.errors import EnvironmentProblem, InvalidParameter, UnreadableFile
 
 from ._units import angle, length
 
@@ -128,6 +129,8 @@ def normalise(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
         if not argument.tokens or argument.name == GIVEN:
             continue
         values = [token.value for token in argument.tokens]
+        if argument.hint is int or str(argument.hint).startswith("tuple[int"):
+            _check_whole(argument.name, values)
         given[argument.name.removeprefix("--")] = values[0] if len(values) == 1 else values
         if argument.name in UNITS:
             convert = UNITS[argument.name]
@@ -135,6 +138,13 @@ def normalise(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     for argument in arguments:
         if argument.name == GIVEN:
             argument.tokens[:] = [Token(keyword=GIVEN, value=json.dumps(given), source="given")]
+
+
+def _check_whole(name: str, values: list[str]) -> None:
+    """The parser would round 1.5 to 2 without a word."""
+    for value in values:
+        if not re.fullmatch(r"[+-]?\d+", value):
+            raise InvalidParameter(name, expected="a whole number", got=value)
 
 
 def given_flags(common: Common) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def memory_need(grid: Grid, grains: int) -> int:
 
 
 def workers(grid: Grid, grains: int, samples: int) -> int:
-    """Processes for so many samples: as cores and memory allow, one where starting others takes longer than the work."""
+    """Processes for so many samples: as cores and memory allow; one where starting more takes longer than the work."""
     if grid.size * samples < WORTH_STARTING:
         return 1
     free = available_memory()

@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _signals():
             return _dispatch(tokens)
     except KeyboardInterrupt:
+        _stop_workers()
         return _complain("interrupted; finished files are kept, no file is half-written", 130, head="stopped")
     except CycloptsError as error:
         return _complain(f"{error}\nremedy   microgen {_command(tokens)}--help lists the flags", 2)
@@ -131,6 +132,13 @@ def _signals() -> Iterator[None]:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _stop_workers() -> None:
+    """Members of an ensemble that are still being made are of no use to anyone."""
+    if "multiprocessing" in sys.modules:
+        for child in sys.modules["multiprocessing"].active_children():
+            child.terminate()
 
 
 def _fail(error: BaseException, text: str, code: int) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, cast
 
@@ -61,13 +63,27 @@ def _made(generator: Polycrystal, grid: Grid, seeds: list[int], processes: int) 
         waiting: deque[Future[Microstructure]] = deque()
         try:
             for seed in seeds:
-                waiting.append(pool.submit(_member, generator, grid, seed))
+                with _no_interrupt():
+                    waiting.append(pool.submit(_member, generator, grid, seed))
                 if len(waiting) > processes:  # as many finished members as workers are held, not the whole ensemble
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Workers start here and inherit what is blocked: Ctrl-C stops this process, which then stops them in silence."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _member(generator: Polycrystal, grid: Grid, seed: int) -> Microstructure:
