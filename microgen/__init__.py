@@ -25,6 +25,7 @@ _HOME = {
     "read_provenance": "microgen.io.sidecar",
     "rebuild": "microgen.generators.rebuild",
     "resolve_box": "microgen.generators.box",
+    "segment_grains": "microgen.segmentation",
     "solve_weights": "microgen.core.transport",
     "write": "microgen.io",
 }

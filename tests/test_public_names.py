@@ -27,6 +27,7 @@ def test_unknown_name_is_refused() -> None:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    code = "import sys, microgen; print([m for m in ('torch', 'numpy', 'numba', 'pyvista', 'matplotlib', 'scipy') if m in sys.modules])"
+    heavy = ("torch", "numpy", "numba", "pyvista", "matplotlib", "scipy")
+    code = f"import sys, microgen; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
