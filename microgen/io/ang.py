@@ -43,7 +43,8 @@ class Header:
         try:
             found = kind(value)
         except ValueError:
-            raise UnreadableFile(self.path, f"{key.upper()} is {value[:30]!r}, no number", line=line) from None
+            problem = f"{key.upper()} is {value[:30]!r}, no number"
+            raise UnreadableFile(self.path, problem, line=line, remedy="Correct it or leave the line out.") from None
         return found if 0 < found < float("inf") else None
 
 
@@ -131,7 +132,8 @@ def _lattice(header: Header, block: dict[str, tuple[int, str]]) -> tuple[float, 
     try:
         lattice = tuple(float(word) for word in value.split()[:6])
     except ValueError:
-        raise UnreadableFile(header.path, "LatticeConstants are no numbers", line=line) from None
+        problem = "LatticeConstants are no numbers"
+        raise UnreadableFile(header.path, problem, line=line, remedy="Correct the line or leave it out.") from None
     return lattice if len(lattice) == 6 else ()
 
 

@@ -12,8 +12,8 @@ from microgen.errors import UnreadableFile
 
 LARGEST = 1e9
 """µm; a kilometre, so that anything beyond is damage."""
-OFF = 0.3
-"""Steps by which a coordinate may lie beside the grid (five significant digits are common)."""
+OFF, DIGITS = 0.12, 5e-5
+"""A coordinate may lie beside the grid by 0.12 steps and, five significant digits being common, half of the fifth."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def find_axis(path: Path, name: str, values: np.ndarray, *, claimed: float | Non
     if claimed is not None and math.isfinite(claimed) and claimed > 0:
         candidates = [claimed, claimed / 2, *candidates]
     for guess in candidates:
-        index = _indices(gaps, guess)
+        index = _indices(gaps, guess, off=DIGITS * float(np.abs(places).max()))
         if index is None:
             continue
         step = _rounded(places, index, claimed)
@@ -64,7 +64,7 @@ def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sums / np.bincount(group), group[which]
 
 
-def _indices(gaps: np.ndarray, guess: float) -> np.ndarray | None:
+def _indices(gaps: np.ndarray, guess: float, *, off: float) -> np.ndarray | None:
     """Whole numbers of steps from the first place to each, int64; None when `guess` is not (about) the step."""
     step = guess
     index = np.zeros(len(gaps) + 1, np.int64)
@@ -77,7 +77,8 @@ def _indices(gaps: np.ndarray, guess: float) -> np.ndarray | None:
         index[1:] = np.cumsum(jumps // np.gcd.reduce(jumps))
         step = float(gaps.sum() / index[-1])
     places = np.concatenate([[0.0], np.cumsum(gaps)])
-    return index if np.abs(places - index * step).max() <= OFF * step else None
+    allowed = min(OFF * step + off, 0.3 * step)
+    return index if np.abs(places - index * step).max() <= allowed else None
 
 
 def _rounded(places: np.ndarray, index: np.ndarray, claimed: float | None) -> float:

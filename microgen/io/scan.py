@@ -83,7 +83,7 @@ def assemble(
     if hexagonal:
         grid, i = _hex_grid(ux, uy)
     else:
-        grid, i = _square_grid(ux, uy, claim), ux.index
+        grid, i = _square_grid(path, ux, uy, claim), ux.index
     flat = i * grid.shape[1] + uy.index
     present = _occupied(path, grid, flat)
     notes += _check_complete(points, grid, present, claim)
@@ -171,13 +171,12 @@ def _hex_grid(ux: Axis, uy: Axis) -> tuple[HexGrid, np.ndarray]:
     return grid, i
 
 
-def _square_grid(ux: Axis, uy: Axis, claim: Claim) -> Grid:
+def _square_grid(path: Path, ux: Axis, uy: Axis, claim: Claim) -> Grid:
     """A line of points has a step along itself only: the other is the header's, or the same."""
-    hx, hy = ux.step, uy.step
-    hx = hx or claim.step[0] or hy
-    hy = hy or claim.step[1] or hx
-    hx = hx or hy or 1.0
-    hy = hy or hx
+    hx, hy = ux.step or claim.step[0], uy.step or claim.step[1]
+    hx, hy = hx or hy, hy or hx
+    if hx is None or hy is None:
+        raise UnreadableFile(path, "holds a single point and no step", remedy="Give a map.")
     return Grid((ux.count, uy.count), (hx, hy), origin=(ux.first - hx / 2, uy.first - hy / 2))
 
 
