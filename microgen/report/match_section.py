@@ -1,0 +1,73 @@
+"""Target against achieved: the table of all statistics, and the distributions behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from microgen.report import charts, markup
+from microgen.report.tables import label, number, statistics_table, verdict
+
+EXPLANATION = (
+    "Sections of the sample were taken at the scan's own pixels and went through the same segmentation. The noise "
+    "floor is the distance that two scans of this size would show by chance: its median, and its 95th percentile "
+    "(p95). A statistic is inside when its distance is not above p95."
+)
+
+
+def match_section(statistics: Mapping[str, Any]) -> str:
+    """The section of the page; every card shows one distribution as histogram and as cumulative curve."""
+    ordered = dict(sorted(statistics.items(), key=lambda item: not item[1].in_objective))
+    rulers = [charts.bullet(s.distance, s.noise_floor, s.noise_floor_p95) for s in ordered.values()]
+    cells = markup.table(statistics_table(ordered), extra=rulers, extra_head="distance to p95", judged="inside")
+    cards = [_card(name, s) for name, s in ordered.items() if values_of(s) is not None]
+    parts = [markup.paragraph(EXPLANATION), cells]
+    if cards:
+        parts += ["<br>", markup.legend([("scan", "target"), ("sample", "achieved")]), markup.row(cards, least=320)]
+    return markup.section("Does the sample match the scan?", *parts)
+
+
+def values_of(statistic: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Finite values of scan and sample, degrees for radians; None where there is no distribution to draw."""
+    pair = []
+    for values in (statistic.target_values, statistic.achieved_values):
+        if values is None or np.ndim(values) != 1:
+            return None
+        array = np.asarray(values, float)
+        array = array[np.isfinite(array)]
+        if len(array) < 2:
+            return None
+        pair.append(np.degrees(array) if statistic.unit == "rad" else array)
+    return pair[0], pair[1]
+
+
+def verdict_chips(statistics: Mapping[str, Any]) -> list[tuple[str, bool | None]]:
+    """How many statistics of the objective, and how many held out, lie inside."""
+    chips: list[tuple[str, bool | None]] = []
+    for name, wanted in (("objective", True), ("held-out", False)):
+        known = [v for s in statistics.values() if s.in_objective == wanted and (v := verdict(s)) is not None]
+        if known:
+            good = all(known) if wanted or all(known) else None
+            chips.append((f"{sum(known)} of {len(known)} {name} statistics inside the scan's own noise", good))
+    return chips
+
+
+def _card(name: str, statistic: Any) -> str:
+    pair = values_of(statistic)
+    assert pair is not None
+    series = [charts.Series("scan", pair[0], "target"), charts.Series("sample", pair[1], "achieved")]
+    unit = {"rad": "degrees", "": "", "1": "", "-": ""}.get(statistic.unit, statistic.unit)
+    axis = f"{label(name)}{', ' if unit else ''}{unit}"
+    inside = {True: "inside", False: "outside", None: "not judged"}[verdict(statistic)]
+    floor, limit = number(statistic.noise_floor), number(statistic.noise_floor_p95)
+    text = f"{inside}: distance {number(statistic.distance)}; noise floor {floor}, p95 {limit}"
+    counts = f"{len(pair[0])} values of the scan, {len(pair[1])} of the sample"
+    return markup.card(
+        label(name).capitalize(),
+        markup.paragraph(text, style="note"),
+        charts.histogram(series, label=axis),
+        charts.cumulative(series, label=axis),
+        markup.paragraph(counts, style="note"),
+    )
