@@ -59,8 +59,8 @@ def write(ms: Microstructure, path: str | Path, *, format: str | None = None, ov
 def file_of(path: str | Path) -> Path:
     """The file in `file.h5::scan`; any other path as it is."""
     path = Path(path)
-    name, mark, _ = path.name.partition("::")
-    return path.with_name(name) if mark and name and not path.exists() else path
+    name, mark, _ = str(path).partition("::")
+    return Path(name) if mark and name and not path.exists() else path
 
 
 def find_reader(path: str | Path, format: str | None = None) -> ModuleType:

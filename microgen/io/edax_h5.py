@@ -35,7 +35,7 @@ def read(path: str | Path) -> Microstructure:
     import h5py
 
     file_path = file_of(path)
-    wanted = Path(path).name[len(file_path.name) + 2 :]
+    wanted = str(Path(path))[len(str(file_path)) + 2 :]
     try:
         with h5py.File(file_path, "r") as file:
             return _read(file_path, file, wanted)
