@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix, csr_matrix, diags_array
 from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
@@ -23,6 +23,7 @@ from microgen.core.kernels import cpu
 from microgen.core.kernels.boxes import Lattice
 from microgen.core.kernels.flips import moved
 from microgen.core.kernels.islands import give_away_islands
+from microgen.core.kernels.moments import centroids
 from microgen.core.kernels.tree import with_weights
 from microgen.core.power_diagram import PowerDiagram
 from microgen.errors import InvalidParameter
@@ -58,7 +59,8 @@ class Solution:
     counts: Int[Tensor, " n"]
     subvoxel_volumes: Float[Tensor, " n"]
     targets: Float[Tensor, " n"]
-    island_voxels: int
+    lost: Int[Tensor, " n"]
+    """Voxels of each cell that were islands, and were given away."""
     tolerance: float
     seconds: float
     history: tuple[Step, ...] = field(default=(), repr=False)
@@ -67,6 +69,10 @@ class Solution:
     def _errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         counts, volumes, targets = (t.numpy().astype(float) for t in (self.counts, self.subvoxel_volumes, self.targets))
         return np.abs(counts / targets - 1), np.abs(volumes / targets - 1), targets >= SMALL
+
+    @property
+    def island_voxels(self) -> int:
+        return int(self.lost.sum())
 
     @property
     def volume_error_max(self) -> float:
@@ -94,9 +100,19 @@ class Solution:
         return int((~self._errors[2]).sum())
 
     @property
+    def worst(self) -> float:
+        """Largest error of what grains are held to: counts from 400 voxels on, sub-voxel volumes below."""
+        return max(self.volume_error_max_400, self.subvoxel_error_max)
+
+    @property
+    def missed(self) -> Bool[Tensor, " n"]:
+        """The grains that miss what they are held to."""
+        counts, volumes, large = self._errors
+        return torch.from_numpy(np.where(large, counts, volumes) > self.tolerance)
+
+    @property
     def converged(self) -> bool:
-        """Counts within the tolerance from 400 voxels on, sub-voxel volumes below."""
-        return max(self.volume_error_max_400, self.subvoxel_error_max) <= self.tolerance
+        return self.worst <= self.tolerance
 
     @property
     def status(self) -> str:
@@ -111,6 +127,7 @@ def solve_weights(
     *,
     tolerance: float = 0.01,
     repair: bool = True,
+    start: Float[Tensor, " n"] | None = None,
     on_step: OnStep | None = None,
 ) -> Solution:
     """Weights for which cell i has volume `volumes[i]` (µm^d, summing to the box), within `tolerance` of each.
@@ -118,17 +135,60 @@ def solve_weights(
     With `repair`, voxels detached from their grain are given to the neighbour that shares most faces with them, and
     the counts are polished again.
 
+    `start` are weights of a similar problem: then the coarse grids are left out.
+
     The solution says whether the tolerance was met; it never raises for that. Raises InvalidParameter for coincident
     sites, metrics that are not positive definite, and volumes that are not positive or do not sum to the box.
     """
     began = time.perf_counter()
     diagram = PowerDiagram(sites, metrics, torch.zeros(len(sites), dtype=torch.float64), grid.lengths, grid.periodic)
     _check(diagram, volumes, grid, tolerance)
-    share = volumes.detach().to("cpu", torch.float64).numpy()
+    share = _array(volumes)
     problem = _Problem(diagram, share / share.sum(), grid, tolerance, repair=repair, on_step=on_step)
-    weights = problem.coarse_to_fine()
+    weights = problem.coarse_to_fine() if start is None else problem.newton(_array(start), grid)
     best = problem.polish(weights)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
+
+
+def lloyd(
+    sites: Float[Tensor, "n d"],
+    metrics: Float[Tensor, "n d d"],
+    volumes: Float[Tensor, " n"],
+    grid: Grid,
+    *,
+    steps: int = 1,
+) -> Float[Tensor, "n d"]:
+    """Sites after so many Lloyd steps: solve on a coarse grid, move each site to the centroid of its cell.
+
+    Cells become rounder (in their own metric), nearer to their prescribed shape, and in one piece.
+    """
+    coarse = _halved(grid, len(sites))[-1]
+    weights = np.zeros(len(sites))
+    for _ in range(steps):
+        diagram = PowerDiagram(sites, metrics, torch.from_numpy(weights), grid.lengths, grid.periodic)
+        problem = _Problem(diagram, _array(volumes) / float(volumes.sum()), coarse, 0.05, repair=False, on_step=None)
+        weights = problem.newton(weights, coarse)
+        sites = at_centroids(diagram.with_weights(torch.from_numpy(weights)).labels(coarse), diagram, coarse)
+    return sites
+
+
+def at_centroids(labels: Int[Tensor, "*shape"], diagram: PowerDiagram, grid: Grid) -> Float[Tensor, "n d"]:
+    """Centroid of each label 1..n, next to its site along periodic axes."""
+    d = grid.ndim
+    sites = np.zeros((len(diagram), 3))
+    sites[:, 3 - d :] = _array(diagram.sites)
+    volume = labels.numpy().reshape((1,) * (3 - d) + tuple(labels.shape))
+    lattice = diagram.lattice(grid, (-1, 0, 1) if d == 2 else (0, 1, 2))
+    return torch.from_numpy(centroids(volume, sites, lattice)[:, 3 - d :].copy())
+
+
+def _halved(grid: Grid, n: int) -> list[Grid]:
+    """The grid, and ever coarser ones of the same box while they have voxels enough for n cells."""
+    grids = [grid]
+    while grids[-1].size > 4 * COARSEST * n and min(grids[-1].shape) >= 16:
+        shape = tuple(-(-k // 2) for k in grids[-1].shape)
+        grids.append(Grid(shape, tuple(a / k for a, k in zip(grid.lengths, shape)), grid.origin, grid.periodic))
+    return grids
 
 
 class _Problem:
@@ -149,7 +209,7 @@ class _Problem:
         self.order = (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
         self.tree = diagram.tree(self.order)
         self.history: list[Step] = []
-        a = diagram.metrics.detach().to("cpu", torch.float64).numpy()
+        a = _array(diagram.metrics)
         d = grid.ndim
         size = share * np.prod(grid.lengths)
         # Cost at the surface of a ball of the prescribed volume: 1 unit of "a grain radius" in weight.
@@ -159,11 +219,7 @@ class _Problem:
     def coarse_to_fine(self) -> np.ndarray:
         """Newton on sub-voxel volumes, each grid starting from the weights of the coarser one."""
         weights = np.zeros(len(self.share))
-        shapes = [np.array(self.grid.shape)]
-        while np.prod(shapes[-1]) / len(self.share) > 4 * COARSEST and min(shapes[-1]) >= 16:
-            shapes.append(-(-shapes[-1] // 2))
-        for shape in shapes[::-1]:
-            grid = Grid(tuple(shape), tuple(np.array(self.grid.lengths) / shape), self.grid.origin, self.grid.periodic)
+        for grid in _halved(self.grid, len(weights))[::-1]:
             weights = self.newton(weights, grid)
         return weights
 
@@ -228,16 +284,20 @@ class _Problem:
         """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best."""
         want = cpu.Wanted(True, True, self.reach)
         best, least, failures = None, np.inf, 0
-        while failures < 3 and least > 0:
+        error, gain = np.zeros(len(aim)), np.ones(len(aim))
+        while failures < 4 and least > 0:
             swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
-            error = self._error(swept.counts, swept.volumes, aim)
+            before, error = error, self._error(swept.counts, swept.volumes, aim)
             self._tell(self.grid, np.abs(error).max(), "voxel counts")
             miss = float(np.maximum(np.abs(error) - self.tolerance, 0.0).sum())
             failures = 0 if miss < 0.8 * least else failures + 1
             if best is None or miss < least:
                 best, least = (weights, swept), miss
+            # A grain that overshot moves half as far: the records do not see all that a small grain meets.
+            overshot = (error * before < 0) & (np.abs(error) > 0.5 * np.abs(before))
+            gain = np.where(overshot, 0.5 * gain, np.minimum(1.0, 1.5 * gain))
             if miss > 0:
-                weights = weights + self._adjust(swept, aim)
+                weights = weights + gain * self._adjust(swept, aim)
         assert best is not None
         return best
 
@@ -275,19 +335,19 @@ class _Problem:
 
     def _solution(self, weights: np.ndarray, swept: cpu.Sweep, target: np.ndarray) -> Solution:
         """Labels, with islands given away where that is wanted, and what they measure."""
-        n, labels, islands = len(target), swept.labels, 0
+        n, labels, lost = len(target), swept.labels, np.zeros(len(target), np.int64)
         if self.repair:
             periodic = np.zeros(3, bool)
             periodic[3 - self.grid.ndim :] = self.grid.periodic
-            islands = give_away_islands(labels, periodic, n)
-        counts = np.bincount(labels.ravel(), minlength=n + 1)[1:] if islands else swept.counts
+            lost = give_away_islands(labels, periodic, n)
+        counts = np.bincount(labels.ravel(), minlength=n + 1)[1:] if lost.any() else swept.counts
         return Solution(
             diagram=self.diagram.with_weights(torch.from_numpy(weights)),
             labels=torch.from_numpy(labels[0] if self.grid.ndim == 2 else labels),
             counts=torch.from_numpy(counts.astype(np.int64)),
             subvoxel_volumes=torch.from_numpy(swept.volumes + (counts - swept.counts)),
             targets=torch.from_numpy(target),
-            island_voxels=islands,
+            lost=torch.from_numpy(lost),
             tolerance=self.tolerance,
             seconds=0.0,
         )
@@ -331,7 +391,7 @@ def _solve(laplacian: csr_matrix, residual: np.ndarray) -> np.ndarray:
 def _check(diagram: PowerDiagram, volumes: Tensor, grid: Grid, tolerance: float) -> None:
     if not 0 < tolerance < 1:
         raise InvalidParameter("tolerance", expected="a number between 0 and 1", got=tolerance, remedy="0.01 is usual.")
-    v = volumes.detach().to("cpu", torch.float64).numpy()
+    v = _array(volumes)
     if v.shape != (len(diagram),) or not np.isfinite(v).all() or v.min() <= 0:
         raise InvalidParameter(
             "volumes", expected=f"{len(diagram)} positive numbers", got=f"shape {v.shape}, least {v.min():.3g}"
@@ -350,7 +410,7 @@ def _check(diagram: PowerDiagram, volumes: Tensor, grid: Grid, tolerance: float)
 
 
 def _check_coincident(diagram: PowerDiagram) -> None:
-    x = diagram.sites.detach().to("cpu", torch.float64).numpy()
+    x = _array(diagram.sites)
     lengths = np.array(diagram.lengths)
     wrapped = np.where(diagram.periodic, x % lengths, x)
     distance, other = cKDTree(wrapped / lengths.max()).query(wrapped / lengths.max(), k=min(2, len(x)))
@@ -359,3 +419,7 @@ def _check_coincident(diagram: PowerDiagram) -> None:
         raise InvalidParameter(
             "sites", expected="distinct points", got=f"sites {k + 1} and {other[k, 1] + 1} in one place"
         )
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().to("cpu", torch.float64).numpy()

@@ -95,11 +95,11 @@ def _faces(labels, periodic, voxels, parent):
     return out[:k]
 
 
-def give_away_islands(labels: np.ndarray, periodic: np.ndarray, n: int, *, rounds: int = 8) -> int:
+def give_away_islands(labels: np.ndarray, periodic: np.ndarray, n: int, *, rounds: int = 8) -> np.ndarray:
     """Give each detached island to the neighbour that shares most faces with it (ties: the lowest id), in place.
 
-    `labels` int32 [3-D], 0 is void. Repeated, as a neighbour may itself be an island. Returns the number of voxels
-    that were given away; a grain is one face-connected component afterwards.
+    `labels` int32 [3-D], 0 is void. Repeated, as a neighbour may itself be an island. Returns int64 [n], the
+    voxels that each grain lost; a grain is one face-connected component afterwards.
     """
     before = labels.copy()
     for _ in range(rounds):
@@ -113,4 +113,4 @@ def give_away_islands(labels: np.ndarray, periodic: np.ndarray, n: int, *, round
         heir = dict(zip(roots.tolist(), faces[order[best], 1].tolist()))
         flat = labels.reshape(-1)
         flat[voxels] = [heir.get(root, label) for root, label in zip(parent[voxels].tolist(), flat[voxels].tolist())]
-    return int(np.count_nonzero(before != labels))
+    return np.bincount(before[before != labels], minlength=n + 1)[1:]

@@ -1,0 +1,36 @@
+"""Centroids of the cells of a label volume."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from microgen.core.kernels.boxes import Lattice
+
+
+@njit(cache=True)
+def _displacements(labels, sites, start, step, lengths, total, count):
+    nx, ny, nz = labels.shape
+    index = np.empty(3, np.int64)
+    for index[0] in range(nx):
+        for index[1] in range(ny):
+            for index[2] in range(nz):
+                i = labels[index[0], index[1], index[2]] - 1
+                if i < 0:
+                    continue
+                count[i] += 1
+                for a in range(3):
+                    d = start[a] + index[a] * step[a] - sites[i, a]
+                    if lengths[a] > 0:
+                        d -= lengths[a] * np.rint(d / lengths[a])
+                    total[i, a] += d
+
+
+def centroids(labels: np.ndarray, sites: np.ndarray, lattice: Lattice) -> np.ndarray:
+    """float64 [n, 3]: mean of the voxel centres of each label 1..n; along periodic axes, next to its site [n, 3].
+
+    An empty cell keeps its site.
+    """
+    total, count = np.zeros(sites.shape), np.zeros(len(sites), np.int64)
+    _displacements(labels, sites, lattice.start, lattice.step, lattice.lengths, total, count)
+    return sites + total / np.maximum(count, 1)[:, None]
