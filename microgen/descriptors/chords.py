@@ -12,11 +12,11 @@ from microgen.microstructure import Microstructure
 
 
 def chord_length(ms: Microstructure, *, axis: int = 0) -> Distribution:
-    """Lengths of straight lines inside one grain along an axis, µm; those that the border or a place without grain cuts are left
-    out.
+    """Lengths of straight lines inside one grain along an axis, µm.
 
-    Lines follow the points of the grid; hexagonal maps have them along x only. Their mean is the linear intercept of
-    ASTM E112. Along a periodic axis a chord is followed across the border.
+    Lines follow the points of the grid; hexagonal maps have them along x only. Lines cut by the border or by a place
+    without grain are left out; along a periodic axis they are followed across the border. Their mean is the linear
+    intercept of ASTM E112.
     """
     grid = ms.grid
     if not 0 <= axis < grid.ndim or (isinstance(grid, HexGrid) and axis != 0):
