@@ -30,6 +30,7 @@ class ScanFacts:
     phases: dict[str, float]
     grains: int
     interior_grains: int
+    noise_floor: float | None
     threshold: float
     min_pixels: int
     notes: tuple[str, ...]
@@ -51,6 +52,7 @@ class ScanFacts:
             phases=_phase_shares(scan),
             grains=0 if segmented is None else _count(segmented),
             interior_grains=0 if segmented is None else int(np.count_nonzero(microgen.interior_grains(segmented))),
+            noise_floor=_noise_floor(segmented),
             threshold=threshold,
             min_pixels=min_pixels,
             notes=scan.notes,
@@ -70,6 +72,7 @@ class ScanFacts:
             "phase_fractions": self.phases,
             "grains": self.grains,
             "interior_grains": self.interior_grains,
+            "noise_floor_diameter": self.noise_floor,
             "threshold_deg": self.threshold,
             "min_pixels": self.min_pixels,
             "notes": list(self.notes),
@@ -93,13 +96,24 @@ class ScanFacts:
 
     def warning(self) -> str:
         """What to beware of, or nothing."""
-        if 0 < self.interior_grains < FEW_GRAINS:
-            floor = 1.15 * 0.5 * math.sqrt(2 / self.interior_grains)
+        if self.interior_grains == 0:
+            return "no grain lies inside the map without touching its border: there is nothing to measure."
+        if self.interior_grains < FEW_GRAINS:
             return (
-                f"only {self.interior_grains} grains lie inside the map: two scans of this material would differ by "
-                f"about {floor:.0%} in mean grain size. A larger map (or a finer clean-up, --min-pixels) is better."
+                f"only {self.interior_grains} grains lie inside the map: two scans like it would differ by about "
+                f"{self.noise_floor or 1:.0%} of the mean in their grain sizes. A larger map is better."
             )
         return ""
+
+
+def _noise_floor(segmented: Microstructure | None) -> float | None:
+    """Distance between the grain sizes of two such scans over their mean, about: 1.15 cv sqrt(1/n + 1/n)."""
+    if segmented is None or segmented.grains is None:
+        return None
+    diameter = np.sqrt(4 / np.pi * segmented.grains.volume[microgen.interior_grains(segmented)])
+    if len(diameter) < 2:
+        return None
+    return 1.15 * float(diameter.std(ddof=1) / diameter.mean()) * math.sqrt(2 / len(diameter))
 
 
 def _present(scan: Microstructure) -> int:
@@ -120,8 +134,13 @@ def _step(scan: Microstructure) -> float | list[float]:
 def _phase_shares(scan: Microstructure) -> dict[str, float]:
     """Share of the indexed points; phases of the header that never occur are left out."""
     counts = np.bincount(scan.phase_id[scan.phase_id >= 0], minlength=len(scan.phases))
+    names = [phase.name for phase in scan.phases]
     total = max(int(counts.sum()), 1)
-    return {phase.name: int(n) / total for phase, n in zip(scan.phases, counts) if n}
+    return {
+        name if names.count(name) == 1 else f"{name} ({k + 1})": int(n) / total
+        for k, (name, n) in enumerate(zip(names, counts))
+        if n
+    }
 
 
 def _count(segmented: Microstructure) -> int:

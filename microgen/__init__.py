@@ -21,6 +21,7 @@ _HOME = {
     "Provenance": "microgen.provenance",
     "SizeLaw": "microgen.generators.laws",
     "Texture": "microgen.generators.laws",
+    "interior_grains": "microgen.descriptors.grains",
     "read": "microgen.io",
     "read_provenance": "microgen.io.sidecar",
     "rebuild": "microgen.generators.rebuild",
