@@ -8,7 +8,7 @@ warnings of its own; pictures made here come out the same in a container, on a c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,18 @@ class Window:
         width, height = min(width, full.width), min(height, full.height)
         return cls(full.left + (full.width - width) / 2, full.top + (full.height - height) / 2, width, height)
 
+    @classmethod
+    def fullest(cls, ms: Microstructure, width: float, height: float) -> Window:
+        """The piece of that size with the fewest gaps, nearest to the middle of the map."""
+        middle, full = cls.centred(ms.grid, width, height), cls.whole(ms.grid)
+        if ms.grain_id is None or (ms.grain_id > 0).all():
+            return middle
+        room = (full.width - middle.width, full.height - middle.height)
+        shifts = sorted(((i / 8 - 0.5, j / 8 - 0.5) for i in range(9) for j in range(9)), key=lambda s: math.hypot(*s))
+        pieces = [replace(middle, left=middle.left + i * room[0], top=middle.top + j * room[1]) for i, j in shifts]
+        filled = np.append(ms.grain_id.ravel() > 0, False)
+        return max(pieces, key=lambda piece: filled[point_under(ms.grid, piece, 60, 60)].mean())
+
 
 def draw_map(
     ms: Microstructure, colours: np.ndarray, *, window: Window | None = None, pixels: int = 640, boundaries: bool = True
@@ -57,13 +69,14 @@ def draw_map(
 
     `colours` uint8 [points, 3] in memory order; `pixels` bounds the longer side. Hexagonal points are drawn as
     hexagons. Points outside the map are transparent, and so are
-    those missing in the file as long as no grains were found.
+    those missing in the file unless clean-up gave them to a grain.
     """
     window = window or Window.whole(ms.grid)
     scale = SMOOTHING * pixels / max(window.width, window.height)
     index = point_under(ms.grid, window, _size(window.width * scale), _size(window.height * scale))
-    if ms.measured is not None and ms.grain_id is None:  # clean-up fills what is missing
-        index = np.where((index >= 0) & ms.measured.ravel()[index], index, -1)
+    if ms.measured is not None:
+        there = ms.measured if ms.grain_id is None else ms.measured | (ms.grain_id > 0)
+        index = np.where((index >= 0) & there.ravel()[index], index, -1)
     canvas = _paint(index, colours)
     if boundaries and ms.grain_id is not None:
         grains = np.where(index >= 0, ms.grain_id.ravel()[index], 0)

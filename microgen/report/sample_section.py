@@ -58,7 +58,7 @@ def side_by_side(segmented: Microstructure, sample: Microstructure) -> str:
     width, height = min(there.width, here.width), min(there.height, here.height)
     figures = []
     for ms, caption in ((segmented, "Scan, grains after clean-up"), (plane(sample), "Sample, section across z")):
-        window = Window.centred(ms.grid, width, height)
+        window = Window.fullest(ms, width, height)
         pixels = draw_map(ms, by_grain(ms, ipf_of_grains(ms)), window=window, pixels=560)
         figures.append(markup.map_figure(pixels, width, caption=f"{caption} (IPF, mean orientation of each grain)"))
     return markup.row(figures, least=280)

@@ -33,7 +33,7 @@ figcaption{margin-top:.35rem}
 .frame{position:relative;max-width:100%}
 .frame img{display:block;width:100%;height:auto;border-radius:3px}
 .scale{margin-top:6px;border-top:3px solid var(--ink);font-size:.78rem;line-height:1.4;white-space:nowrap}
-.box{max-width:680px;margin:0 auto;padding:0 9%}
+.box{max-width:680px;margin:0 auto;padding:0 4% 0 max(9%,64px)}
 .box div{position:relative}
 .box img{display:block;width:100%;height:auto}
 .box b{position:absolute;font-weight:500;font-size:.85rem;line-height:1.2;color:var(--soft);white-space:nowrap}

@@ -85,6 +85,15 @@ def test_a_centred_window_is_as_large_as_asked_and_no_larger_than_the_map() -> N
     assert window == Window(3.0, 0.0, 4.0, 40.0)
 
 
+def test_the_fullest_window_avoids_gaps_and_is_the_middle_without_them() -> None:
+    ids = np.zeros((40, 30), int)
+    ids[25:, 20:] = 1
+    window = Window.fullest(plane(ids), 10.0, 10.0)
+    assert window.left >= 25
+    assert window.top == 20
+    assert Window.fullest(plane(np.ones((40, 30), int)), 10.0, 10.0) == Window(15.0, 10.0, 10.0, 10.0)
+
+
 def test_aspect_of_the_map_is_kept_and_very_thin_maps_are_drawn() -> None:
     ms = plane(np.ones((400, 100), int))
     assert draw_map(ms, np.tile(COLOURS[:1], (40000, 1)), pixels=200).shape == (50, 200, 4)
