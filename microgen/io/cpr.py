@@ -37,7 +37,7 @@ def read(path: str | Path) -> Microstructure:
     phases, said = make_phases(cpr, _entries(cpr, sections))
     records = _records(cpr, crc, sections)
     claim = _claim(cpr, sections)
-    euler = np.stack([records[f"f{code}"] for code in EULER], axis=1).astype(np.float64)
+    euler = np.stack([_float64(records[f"f{code}"]) for code in EULER], axis=1)
     _check(crc, records["phase"], euler, count=len(phases))
     bands = records[f"f{BANDS}"] if f"f{BANDS}" in (records.dtype.names or ()) else None
     xy = _coordinates(cpr, records, claim)
@@ -132,10 +132,16 @@ def _claim(path: Path, sections: Sections) -> Claim:
     return Claim(step=(step[0], step[1]), points=columns * rows, columns=columns, rows=rows)
 
 
+def _float64(values: np.ndarray) -> np.ndarray:
+    # Damaged bytes may be signalling NaN, of which NumPy would warn; NaN are dealt with further on.
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
+
+
 def _coordinates(path: Path, records: np.ndarray, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
     """µm: the X and Y fields, or else rows one after the other."""
     if {f"f{X}", f"f{Y}"} <= {*(records.dtype.names or ())}:
-        return records[f"f{X}"].astype(np.float64), records[f"f{Y}"].astype(np.float64)
+        return _float64(records[f"f{X}"]), _float64(records[f"f{Y}"])
     if claim.points != len(records) or None in claim.step:
         problem = f"{len(records)} points do not make a map of {claim.columns} x {claim.rows} with step {claim.step}"
         raise UnreadableFile(path, problem, remedy="Export the map with its coordinates (X, Y).")

@@ -72,7 +72,9 @@ def _others(scans: dict[str, h5py.Group], name: str) -> tuple[str, ...]:
 def _columns(path: Path, data: h5py.Group) -> tuple[Columns, tuple[str, ...]]:
     """The columns of an .ang file, without the points that have no place on the map."""
     found = {name: vector(path, data, name) for name in COLUMNS}
-    columns = [v.astype(np.float64) for v in found.values() if v is not None and v.dtype.kind in "iuf"]
+    # Damaged bytes may be signalling NaN, of which NumPy would warn; NaN are dealt with further on.
+    with np.errstate(invalid="ignore"):
+        columns = [v.astype(np.float64) for v in found.values() if v is not None and v.dtype.kind in "iuf"]
     if len(columns) < len(COLUMNS) or len({len(v) for v in columns}) != 1 or len(columns[0]) == 0:
         lengths = ", ".join(f"{name} {'none' if v is None else len(v)}" for name, v in found.items())
         problem = f"columns of numbers are missing, empty or of different lengths ({lengths})"
