@@ -39,10 +39,13 @@ def read(path: str | Path, *, format: str | None = None) -> Microstructure:
         raise UnreadableFile(file, "is a folder", remedy="Give one of the files in it.")
     if not file.exists():
         raise UnreadableFile(file, "does not exist", remedy="Check the spelling and the working folder.")
+    if not file.is_file():
+        raise UnreadableFile(file, "is no regular file", remedy="Save the data to a file first.")
     try:
         return reader.read(path)
     except OSError as error:
-        raise UnreadableFile(file, f"cannot be read ({error.strerror or error})") from error
+        reason = f"cannot be read ({error.strerror or error})"
+        raise UnreadableFile(file, reason, remedy="Check its permissions and the disk.") from error
 
 
 def write(ms: Microstructure, path: str | Path, *, format: str | None = None, overwrite: bool = False) -> list[Path]:

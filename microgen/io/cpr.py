@@ -44,6 +44,7 @@ def read(path: str | Path) -> Microstructure:
     if sections.get("general", {}).get("description", "").startswith("Exported from MTEX"):
         xy, euler = _turned_back(xy, euler)
         said += ("exported from MTEX, whose maps are turned: turned back by 180° about x",)
+    said += _surface(sections)
     points, notes = make_points(crc, xy, euler, phase=records["phase"], bands=bands, phases=phases)
     return assemble(points, phases, frame=OXFORD, claim=claim, notes=(*said, *notes))
 
@@ -130,6 +131,12 @@ def _claim(path: Path, sections: Sections) -> Claim:
     both = _number(path, sections, "job", "griddist")
     step = [_number(path, sections, "job", f"griddist{axis}") or both or None for axis in "xy"]
     return Claim(step=(step[0], step[1]), points=columns * rows, columns=columns, rows=rows)
+
+
+def _surface(sections: Sections) -> tuple[str, ...]:
+    angles = [sections.get("acquisitionsurface", {}).get(f"euler{k}", "") for k in (1, 2, 3)]
+    turned = any(angle.strip("0.,+-") for angle in angles)
+    return ("the acquisition surface was turned (AcquisitionSurface): not applied",) if turned else ()
 
 
 def _float64(values: np.ndarray) -> np.ndarray:

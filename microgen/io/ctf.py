@@ -66,7 +66,8 @@ def read(path: str | Path) -> Microstructure:
         phases=phases,
         last_line=table.line_of(len(x) - 1),
     )
-    return assemble(points, phases, frame=OXFORD, claim=_claim(header), notes=(*said, *_turned(header), *notes))
+    notes = (*said, *_turned(header), *_small(angles, phase), *notes)
+    return assemble(points, phases, frame=OXFORD, claim=_claim(header), notes=notes)
 
 
 def _header(path: Path, lines: list[str]) -> Header:
@@ -143,5 +144,14 @@ def _claim(header: Header) -> Claim:
 
 def _turned(header: Header) -> tuple[str, ...]:
     """HKL states how the acquisition surface lies in the sample; angles and map are both in the surface's frame."""
-    angles = [header.number(f"acqe{k}", float) for k in (1, 2, 3)]
-    return ("the acquisition surface was turned (AcqE1-3): not applied",) if any(angles) else ()
+    angles = [header.fields.get(f"acqe{k}", (0, ""))[1] for k in (1, 2, 3)]
+    turned = any(angle.strip("0.,+-") for angle in angles)
+    return ("the acquisition surface was turned (AcqE1-3): not applied",) if turned else ()
+
+
+def _small(angles: list[np.ndarray], phase: np.ndarray) -> tuple[str, ...]:
+    """A warning when the angles look like radians, which some programs write in spite of the format."""
+    seen = np.stack(angles)[:, phase > 0]
+    spread = seen.std(axis=1).max(initial=0) if seen.size else 0.0
+    small = spread > 0.3 and seen.min() >= 0 and seen.max() <= 2 * np.pi
+    return ("all Euler angles are below 6.29: were radians written? They are read as degrees",) if small else ()

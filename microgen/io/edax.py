@@ -52,10 +52,9 @@ def make_points(
     if len(numbers) == 1 and not (column[indexed] == numbers[0]).any():
         phase[column == 0] = 0
     _refuse(path, table, indexed & (phase < 0) & (column != 0), "its phase is not in the header")
+    counts = {"without Euler angles": ~finite, "of phase 0": indexed & (phase < 0)}
+    notes = tuple(f"{np.count_nonzero(k)} points {what} taken as not indexed" for what, k in counts.items() if k.any())
     phase[~indexed] = -1
-    notes = (
-        (f"{np.count_nonzero(~finite)} points without Euler angles taken as not indexed",) if not finite.all() else ()
-    )
     last = None if table is None else table.line_of(len(column) - 1)
     return Points(path, columns.x, columns.y, euler, phase, last_line=last), notes
 

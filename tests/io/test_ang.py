@@ -85,6 +85,7 @@ def test_column_0_is_the_only_phase_but_no_phase_of_two(tmp_path: Path) -> None:
     scan = read(scan_file(tmp_path, rows, two))
     assert [phase.name for phase in scan.phases] == ["Iron", "Iron (2)"]
     assert scan.phase_id.tolist() == [[-1, -1], [0, 0], [1, 1]]
+    assert "2 points of phase 0 taken as not indexed" in scan.notes
 
 
 def test_backward_list_of_phases(tmp_path: Path) -> None:

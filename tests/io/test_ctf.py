@@ -94,6 +94,14 @@ def test_rows_may_be_missing_anywhere(tmp_path: Path) -> None:
     assert (scan.phase_id[~expected] == -1).all()
 
 
+def test_what_looks_like_radians_or_a_turned_surface_is_noted(tmp_path: Path) -> None:
+    rows = [row.replace("10.5\t20.25\t30.0", f"{0.7 * k}\t1.2\t0.4") for k, row in enumerate(ROWS)]
+    notes = read(scan_file(tmp_path, rows, HEADER.replace("AcqE2\t0", "AcqE2\t-90"))).notes
+    assert any("were radians written?" in note for note in notes)
+    assert any("AcqE1-3" in note for note in notes)
+    assert not any("radians" in note or "AcqE" in note for note in read(scan_file(tmp_path, ROWS)).notes)
+
+
 @pytest.mark.parametrize("count", range(1, 9))
 def test_a_map_cut_after_any_row_is_refused(tmp_path: Path, count: int) -> None:
     error = refusal(scan_file(tmp_path, ROWS[:count]))
