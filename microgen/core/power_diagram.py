@@ -88,7 +88,7 @@ class PowerDiagram:
             for k, axis in zip(there, axes):
                 if self.periodic[axis]:
                     x[:, k] %= self.lengths[axis]
-            a[np.ix_(np.arange(n), there, there)] = metrics[:, axes][:, :, axes]
+            a[:, np.array(there)[:, None], there] = metrics[:, np.array(axes)[:, None], axes]
             if len(there) == 2:  # any positive number: displacements along the missing axis are zero
                 a[:, 0, 0] = np.trace(metrics, axis1=1, axis2=2) / 2
             self._trees[order] = build(x, a, np.zeros(n))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.sparse import coo_matrix, csr_matrix, diags_array
 from scipy.sparse.linalg import cg
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from microgen.core.kernels import cpu
@@ -26,10 +26,10 @@ from microgen.core.kernels.islands import give_away_islands
 from microgen.core.kernels.moments import centroids
 from microgen.core.kernels.tree import with_weights
 from microgen.core.power_diagram import PowerDiagram
+from microgen.core.solution import SMALL, Solution, Step
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 
-SMALL = 400  # targets below this many voxels are held to their sub-voxel volume: a count of them is too coarse
 COARSEST = 60  # mean voxels per grain of the first grid: fewer leave cells without a voxel, more cost time
 REACH = 0.1  # recorded change of a cost gap, in the cost at a grain's surface: 0.15 voxel at 800 voxels a grain
 NEAR = 0.05  # error from which voxel counts are dealt with directly
@@ -37,86 +37,6 @@ FAR = 1.0  # error above which a grid is not left as long as its steps help at a
 STEPS = 25  # sweeps of one grid before going on to the next
 
 OnStep = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One sweep of the solver."""
-
-    voxels: int
-    error_max: float
-    """Largest relative error of a sub-voxel volume."""
-    stage: str
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Outcome of `solve_weights`. Volumes are in voxels, as the labels show them (islands given away)."""
-
-    diagram: PowerDiagram
-    labels: Int[Tensor, "*shape"]
-    """int32 [grid.shape], 1..n"""
-    counts: Int[Tensor, " n"]
-    subvoxel_volumes: Float[Tensor, " n"]
-    targets: Float[Tensor, " n"]
-    lost: Int[Tensor, " n"]
-    """Voxels of each cell that were islands, and were given away."""
-    tolerance: float
-    seconds: float
-    history: tuple[Step, ...] = field(default=(), repr=False)
-
-    @property
-    def _errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        counts, volumes, targets = (t.numpy().astype(float) for t in (self.counts, self.subvoxel_volumes, self.targets))
-        return np.abs(counts / targets - 1), np.abs(volumes / targets - 1), targets >= SMALL
-
-    @property
-    def island_voxels(self) -> int:
-        return int(self.lost.sum())
-
-    @property
-    def volume_error_max(self) -> float:
-        """Largest relative error of a voxel count, over all grains."""
-        return float(self._errors[0].max())
-
-    @property
-    def volume_error_mean(self) -> float:
-        return float(self._errors[0].mean())
-
-    @property
-    def volume_error_max_400(self) -> float:
-        """Largest relative error of a voxel count, over the grains whose target is 400 voxels or more."""
-        errors, _, large = self._errors
-        return float(errors[large].max(initial=0.0))
-
-    @property
-    def subvoxel_error_max(self) -> float:
-        """Largest relative error of a sub-voxel volume, over the grains that are held to it."""
-        _, errors, large = self._errors
-        return float(errors[~large].max(initial=0.0))
-
-    @property
-    def grains_below_400(self) -> int:
-        return int((~self._errors[2]).sum())
-
-    @property
-    def worst(self) -> float:
-        """Largest error of what grains are held to: counts from 400 voxels on, sub-voxel volumes below."""
-        return max(self.volume_error_max_400, self.subvoxel_error_max)
-
-    @property
-    def missed(self) -> Bool[Tensor, " n"]:
-        """The grains that miss what they are held to."""
-        counts, volumes, large = self._errors
-        return torch.from_numpy(np.where(large, counts, volumes) > self.tolerance)
-
-    @property
-    def converged(self) -> bool:
-        return self.worst <= self.tolerance
-
-    @property
-    def status(self) -> str:
-        return "converged" if self.converged else "not_converged"
 
 
 def solve_weights(
@@ -413,12 +333,10 @@ def _check_coincident(diagram: PowerDiagram) -> None:
     x = _array(diagram.sites)
     lengths = np.array(diagram.lengths)
     wrapped = np.where(diagram.periodic, x % lengths, x)
-    distance, other = cKDTree(wrapped / lengths.max()).query(wrapped / lengths.max(), k=min(2, len(x)))
-    if len(x) > 1 and distance[:, 1].min() < 1e-12:
-        k = int(distance[:, 1].argmin())
-        raise InvalidParameter(
-            "sites", expected="distinct points", got=f"sites {k + 1} and {other[k, 1] + 1} in one place"
-        )
+    close = KDTree(wrapped / lengths.max()).query_pairs(1e-12, output_type="ndarray")
+    if len(close):
+        i, j = close[0] + 1
+        raise InvalidParameter("sites", expected="distinct points", got=f"sites {i} and {j} in one place")
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -244,9 +244,10 @@ def several_images(cand, site, m, c, h, lengths):
 
 @njit(cache=True)
 def half_variations(cand, m, c, h, step, q, half):
-    """half [m, m]: upper bound, in any voxel of the box, of half the variation of c_j - c_i across it; q is scratch.
+    """half [m, m]: cost gap beyond which i and j share no voxel of the box; q is scratch.
 
-    Of the difference, not of each cost: its gradient is 2 (q_j - q_i), changing by 2 (A_j - A_i) t within the box.
+    Half the variation of c_j - c_i across a voxel: its gradient is 2 (q_j - q_i), changing by 2 (A_j - A_i) t within
+    the box; and what curvature adds.
     """
     for k in range(m):
         q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])[1:]
@@ -258,7 +259,8 @@ def half_variations(cand, m, c, h, step, q, half):
             bound = step[0] * (abs(q[i, 0] - q[j, 0]) + xx * h[0] + xy * h[1] + xz * h[2])
             bound += step[1] * (abs(q[i, 1] - q[j, 1]) + xy * h[0] + yy * h[1] + yz * h[2])
             bound += step[2] * (abs(q[i, 2] - q[j, 2]) + xz * h[0] + yz * h[1] + zz * h[2])
-            half[i, j] = half[j, i] = bound
+            curved = xx * step[0] ** 2 + yy * step[1] ** 2 + zz * step[2] ** 2
+            half[i, j] = half[j, i] = bound + curved / 12
 
 
 @njit(cache=True, inline="always")

@@ -1,0 +1,94 @@
+"""What `solve_weights` returns: the diagram, its labels, and how well each grain's volume is met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from microgen.core.power_diagram import PowerDiagram
+
+SMALL = 400  # targets below this many voxels are held to their sub-voxel volume: a count of them is too coarse
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sweep of the solver."""
+
+    voxels: int
+    error_max: float
+    """Largest relative error of a sub-voxel volume."""
+    stage: str
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Outcome of `solve_weights`. Volumes are in voxels, as the labels show them (islands given away)."""
+
+    diagram: PowerDiagram
+    labels: Int[Tensor, "*shape"]
+    """int32 [grid.shape], 1..n"""
+    counts: Int[Tensor, " n"]
+    subvoxel_volumes: Float[Tensor, " n"]
+    targets: Float[Tensor, " n"]
+    lost: Int[Tensor, " n"]
+    """Voxels of each cell that were islands, and were given away."""
+    tolerance: float
+    seconds: float
+    history: tuple[Step, ...] = field(default=(), repr=False)
+
+    @property
+    def _errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        counts, volumes, targets = (t.numpy().astype(float) for t in (self.counts, self.subvoxel_volumes, self.targets))
+        return np.abs(counts / targets - 1), np.abs(volumes / targets - 1), targets >= SMALL
+
+    @property
+    def island_voxels(self) -> int:
+        return int(self.lost.sum())
+
+    @property
+    def volume_error_max(self) -> float:
+        """Largest relative error of a voxel count, over all grains."""
+        return float(self._errors[0].max())
+
+    @property
+    def volume_error_mean(self) -> float:
+        return float(self._errors[0].mean())
+
+    @property
+    def volume_error_max_400(self) -> float:
+        """Largest relative error of a voxel count, over the grains whose target is 400 voxels or more."""
+        errors, _, large = self._errors
+        return float(errors[large].max(initial=0.0))
+
+    @property
+    def subvoxel_error_max(self) -> float:
+        """Largest relative error of a sub-voxel volume, over the grains that are held to it."""
+        _, errors, large = self._errors
+        return float(errors[~large].max(initial=0.0))
+
+    @property
+    def grains_below_400(self) -> int:
+        return int((~self._errors[2]).sum())
+
+    @property
+    def worst(self) -> float:
+        """Largest error of what grains are held to: counts from 400 voxels on, sub-voxel volumes below."""
+        return max(self.volume_error_max_400, self.subvoxel_error_max)
+
+    @property
+    def missed(self) -> Bool[Tensor, " n"]:
+        """The grains that miss what they are held to."""
+        counts, volumes, large = self._errors
+        return torch.from_numpy(np.where(large, counts, volumes) > self.tolerance)
+
+    @property
+    def converged(self) -> bool:
+        return self.worst <= self.tolerance
+
+    @property
+    def status(self) -> str:
+        return "converged" if self.converged else "not_converged"
