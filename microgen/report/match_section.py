@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from microgen.descriptors.distribution import Distribution
 from microgen.report import charts, markup
 from microgen.report.tables import label, number, statistics_table, verdict
 
@@ -22,25 +23,34 @@ def match_section(statistics: Mapping[str, Any]) -> str:
     ordered = dict(sorted(statistics.items(), key=lambda item: not item[1].in_objective))
     rulers = [charts.bullet(s.distance, s.noise_floor, s.noise_floor_p95) for s in ordered.values()]
     cells = markup.table(statistics_table(ordered), extra=rulers, extra_head="distance to p95", judged="inside")
-    cards = [_card(name, s) for name, s in ordered.items() if values_of(s) is not None]
+    cards = [_card(name, s) for name, s in ordered.items() if series_of(s)]
     parts = [markup.paragraph(EXPLANATION), cells]
     if cards:
         parts += ["<br>", markup.legend([("scan", "target"), ("sample", "achieved")]), markup.row(cards, least=320)]
     return markup.section("Does the sample match the scan?", *parts)
 
 
-def values_of(statistic: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Finite values of scan and sample, degrees for radians; None where there is no distribution to draw."""
-    pair = []
-    for values in (statistic.target_values, statistic.achieved_values):
-        if values is None or np.ndim(values) != 1:
+def series_of(statistic: Any) -> list[charts.Series] | None:
+    """Values of scan and sample, degrees for radians; None where there is no distribution to draw.
+
+    They are arrays, or `Distribution`s where values weigh differently (boundaries by their length).
+    """
+    series = []
+    sides = ((statistic.target_values, "scan", "target"), (statistic.achieved_values, "sample", "achieved"))
+    for values, name, style in sides:
+        drawn = values if isinstance(values, Distribution) else _distribution(values)
+        if drawn is None or len(drawn) < 2 or not np.sum(drawn.weights) > 0:
             return None
-        array = np.asarray(values, float)
-        array = array[np.isfinite(array)]
-        if len(array) < 2:
-            return None
-        pair.append(np.degrees(array) if statistic.unit == "rad" else array)
-    return pair[0], pair[1]
+        shown = np.degrees(drawn.values) if statistic.unit == "rad" else drawn.values
+        series.append(charts.Series(name, shown, style, drawn.weights))
+    return series
+
+
+def _distribution(values: Any) -> Distribution | None:
+    if values is None or np.ndim(values) != 1:
+        return None
+    array = np.asarray(values, float)
+    return Distribution(array[np.isfinite(array)])
 
 
 def verdict_chips(statistics: Mapping[str, Any]) -> list[tuple[str, bool | None]]:
@@ -55,15 +65,14 @@ def verdict_chips(statistics: Mapping[str, Any]) -> list[tuple[str, bool | None]
 
 
 def _card(name: str, statistic: Any) -> str:
-    pair = values_of(statistic)
-    assert pair is not None
-    series = [charts.Series("scan", pair[0], "target"), charts.Series("sample", pair[1], "achieved")]
+    series = series_of(statistic)
+    assert series is not None
     unit = {"rad": "degrees", "": "", "1": "", "-": ""}.get(statistic.unit, statistic.unit)
     axis = f"{label(name)}{', ' if unit else ''}{unit}"
     inside = {True: "inside", False: "outside", None: "not judged"}[verdict(statistic)]
     floor, limit = number(statistic.noise_floor), number(statistic.noise_floor_p95)
     text = f"{inside}: distance {number(statistic.distance)}; noise floor {floor}, p95 {limit}"
-    counts = f"{len(pair[0])} values of the scan, {len(pair[1])} of the sample"
+    counts = f"{len(series[0].values)} values of the scan, {len(series[1].values)} of the sample"
     return markup.card(
         label(name).capitalize(),
         markup.paragraph(text, style="note"),

@@ -23,8 +23,8 @@ class FakeStatistic:
     noise_floor_p95: float = 0.08
     in_objective: bool = True
     unit: str = "µm"
-    target_values: np.ndarray | None = None
-    achieved_values: np.ndarray | None = None
+    target_values: object = None
+    achieved_values: object = None
 
 
 def make_sample(

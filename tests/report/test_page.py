@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from made_up import FakeStatistic, as_scan, make_sample
 
+from microgen.descriptors.distribution import Distribution
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid, HexGrid
 from microgen.microstructure import Microstructure, Phase
 from microgen.provenance import Provenance
 from microgen.report import Member, render_report, statistics_table
+from microgen.report.match_section import series_of
 
 VOID = {"meta", "img", "br"}
 
@@ -61,6 +63,16 @@ def statistics() -> dict[str, FakeStatistic]:
 def scan_of(grid: Grid | HexGrid, **more) -> tuple[Microstructure, Microstructure]:
     segmented = make_sample(grid, **more)
     return as_scan(segmented), segmented
+
+
+def test_distributions_keep_their_weights_and_radians_become_degrees() -> None:
+    weighted = Distribution(np.array([0.5, 1.0]), np.array([3.0, 1.0]), "rad")
+    statistic = FakeStatistic(unit="rad", target_values=weighted, achieved_values=np.array([0.5, 1.0, math.nan]))
+    scan, made = series_of(statistic) or []
+    assert scan.shares == pytest.approx([0.75, 0.25])
+    assert made.values == pytest.approx([28.648, 57.296], abs=1e-3)
+    assert series_of(replace(statistic, achieved_values=np.array([1.0, math.nan]))) is None
+    assert series_of(replace(statistic, target_values=np.zeros((5, 4)))) is None
 
 
 @pytest.fixture(scope="module")
