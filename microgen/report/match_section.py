@@ -39,10 +39,10 @@ def series_of(statistic: Any) -> list[charts.Series] | None:
     sides = ((statistic.target_values, "scan", "target"), (statistic.achieved_values, "sample", "achieved"))
     for values, name, style in sides:
         drawn = values if isinstance(values, Distribution) else _distribution(values)
-        if drawn is None or len(drawn) < 2 or not np.sum(drawn.weights) > 0:
+        if drawn is None or len(drawn) < 2 or not np.isfinite(drawn.share).all():
             return None
         shown = np.degrees(drawn.values) if statistic.unit == "rad" else drawn.values
-        series.append(charts.Series(name, shown, style, drawn.weights))
+        series.append(charts.Series(name, shown, style, drawn.share))
     return series
 
 
