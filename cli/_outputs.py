@@ -78,19 +78,20 @@ def _identity(sidecar: Path) -> object:
 def plan(
     out: tuple[Path, ...], *, source: Path | None, report: Path | None, stl_folder: Path | None, format: str | None
 ) -> Outputs:
-    """Outputs asked for; without any, four files named after the scan in the working folder."""
+    """Outputs asked for; without any --out, files named after the scan in the working folder, and the page."""
     for path in out:
         check_suffix(path, format)
     if format and out and not any(format_for(path, format) for path in out):
         raise InvalidParameter("--format", expected="a format of one of the outputs", got=format)
     page = report if report is None or report.suffix.lower() in HTML else report / PAGE
-    if out or report or stl_folder:
+    if out or (source is None and (page or stl_folder)):
         return Outputs(out, page, stl_folder)
     if source is None:
         expected = "at least one output file when there is no --ebsd scan to name the results after"
         raise InvalidParameter("--out", expected=expected, got="none", remedy="Example: --out rve.tif --out rve.vti")
     stem = f"{source.stem}_rve"
-    return Outputs((Path(f"{stem}.tif"), Path(f"{stem}.vti"), Path(f"{stem}.csv")), Path(f"{stem}_report.html"))
+    files = (Path(f"{stem}.tif"), Path(f"{stem}.vti"), Path(f"{stem}.csv"))
+    return Outputs(files, page or Path(f"{stem}_report.html"), stl_folder)
 
 
 def tagged(path: Path, tag: str) -> Path:

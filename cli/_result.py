@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from microgen import Grid, Microstructure
+from microgen import Grid, Microstructure, Provenance
 from microgen.provenance import tool_version
 
 from ._json import dumps
@@ -77,6 +77,14 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     figures = achieved(sample)
     assert isinstance(sample.grid, Grid)
     return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in FIGURES}}
+
+
+def told_before(made: Provenance) -> dict[str, Any]:
+    """Grid, figures, scan and statistics of a finished sample, from its provenance."""
+    grid = made.configuration.get("grid", {})
+    shown = {"shape": grid.get("shape"), "spacing_um": grid.get("spacing"), "periodic": grid.get("periodic")}
+    figures = {name: made.achieved.get(name) for name in FIGURES}
+    return {"grid": shown, **figures, **{k: made.achieved[k] for k in ("scan", "statistics") if k in made.achieved}}
 
 
 def result_object(command: str, reporter: Reporter, outputs: Iterable[Path], **more: Any) -> dict[str, Any]:

@@ -19,7 +19,16 @@ from ._outputs import plan
 from ._preview import preview
 from ._progress import Reporter
 from ._request import Request
-from ._result import achieved, closing, finish, result_object, sample_fields, statistics_object, volume_line
+from ._result import (
+    achieved,
+    closing,
+    finish,
+    result_object,
+    sample_fields,
+    statistics_object,
+    told_before,
+    volume_line,
+)
 from ._save import document, save, save_report
 
 polycrystal = FlagApp(name="polycrystal")
@@ -46,7 +55,9 @@ def run(
         return _ensemble.run(job, scan)
     if common.resume and job.outputs.done(job.identity()):
         job.reporter.say("all outputs are there, and they come from this very run")
-        finish(result_object("polycrystal", job.reporter, list(job.outputs), seed=common.seed), json=common.json)
+        told = told_before(microgen.read_provenance(job.outputs.files[0]))
+        fields = {"seed": common.seed, "device": job.device, **told}
+        finish(result_object("polycrystal", job.reporter, list(job.outputs), **fields), json=common.json)
         return 0
     laws, grid = prepare(job, scan)
     return single(job, scan, laws, grid)
