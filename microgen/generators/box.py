@@ -57,7 +57,7 @@ def resolve_box(
         counts = tuple(shape)
     grid = Grid(counts, h, periodic=tuple(periodic) or (True,) * ndim)
     implied = implied_mean(law, count, grid)
-    if None not in (grains, shape, spacing, mean):
+    if grains is not None and shape is not None and spacing is not None:
         require_agreement(mean, implied, count, grid)
     require_voxels(count, grid)
     return grid, count, implied
@@ -101,11 +101,11 @@ def _given_shape(
 def _open_shape(
     law: SizeLaw, grains: int | None, mean: float | None, *, h: tuple[float, ...] | None, ndim: int
 ) -> tuple[int, tuple[int, ...], tuple[float, ...]]:
-    if mean is None:
-        mean = VOXELS_ACROSS * (math.prod(h) ** (1 / ndim) if h else 1.0)
-    volume, count = mean_volume(law, mean, ndim), grains or GRAINS
+    step = float(math.prod(h) ** (1 / ndim)) if h else 1.0
+    size = VOXELS_ACROSS * step if mean is None else mean
+    volume, count = mean_volume(law, size, ndim), grains or GRAINS
     if h is None:
-        h = (max(mean / VOXELS_ACROSS, (count * volume) ** (1 / ndim) / CAP[ndim]),) * ndim
+        h = (max(size / VOXELS_ACROSS, (count * volume) ** (1 / ndim) / CAP[ndim]),) * ndim
     elif grains is None:
         count = max(1, min(count, int((CAP[ndim] * min(h)) ** ndim / volume)))
     length = (count * volume) ** (1 / ndim)

@@ -82,7 +82,9 @@ class SizeLaw:
         """E[D^k] of the law that interpolates the quantiles linearly and is constant in both end strata."""
         q = np.asarray(self.quantiles, float)
         a, b = q[:-1], q[1:]
-        inner = sum(a**j * b ** (k - j) for j in range(k + 1)) / (k + 1)  # mean of x^k over each linear piece
+        inner = np.sum([a**j * b ** (k - j) for j in range(k + 1)], axis=0) / (
+            k + 1
+        )  # mean of x^k over each linear piece
         return float((inner.sum() + 0.5 * (q[0] ** k + q[-1] ** k)) / len(q))
 
 
@@ -94,12 +96,15 @@ class AspectRatioLaw:
     """Mean of long axis over short axis."""
     cv: float = 0.0
     """Standard deviation over mean."""
+    form: Literal["prolate", "oblate"] = "prolate"
+    """prolate: one long axis, two equal short ones; oblate: one short axis, two equal long ones."""
 
     def __post_init__(self) -> None:
         require(number(self.mean) and 1 <= self.mean <= 50, "aspect_ratio.mean", "a number from 1 to 50", self.mean)
         require(number(self.cv) and 0 <= self.cv <= 5, "aspect_ratio.cv", "a number from 0 to 5", self.cv)
         spread = self.cv == 0 or self.mean > 1
         require(spread, "aspect_ratio.cv", "0 where the mean is 1 (no ratio is below 1)", self.cv)
+        require(self.form in ("prolate", "oblate"), "aspect_ratio.form", "prolate or oblate", self.form)
 
     def at(self, probability: np.ndarray) -> np.ndarray:
         """Aspect ratios at the given probabilities, [n]."""
@@ -112,9 +117,10 @@ class AspectRatioLaw:
 
 @dataclass(frozen=True)
 class Fabric:
-    """Law of the direction u of the long axes: Watson's, density proportional to exp(k (u·axis)²).
+    """Law of the direction u of the grains' symmetry axes: Watson's, density proportional to exp(k (u·axis)²).
 
-    Mardia and Jupp, Directional Statistics (2000), section 9.4.2. In a plane u is on the circle.
+    u is the long axis of prolate grains and of ellipses, the short axis of oblate grains. Mardia and Jupp, Directional
+    Statistics (2000), section 9.4.2. In a plane u is on the circle.
     """
 
     axis: tuple[float, ...] = (1.0, 0.0, 0.0)
@@ -143,7 +149,7 @@ class Fabric:
         given = self.axis[:ndim]
         axis[: len(given)] = given
         length = np.linalg.norm(axis)
-        require(length > 0, "fabric.axis", f"a direction in {ndim} dimensions", self.axis)
+        require(bool(length > 0), "fabric.axis", f"a direction in {ndim} dimensions", self.axis)
         return axis / length
 
     def _cosines(self, probability: np.ndarray, ndim: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from microgen.microstructure import Grains, Microstructure, Phase
 from microgen.provenance import Provenance
 
 if TYPE_CHECKING:
-    from microgen.core.transport import Solution
+    from microgen.core import Solution
 
 Progress = Callable[[float, str], None]
 
@@ -57,7 +57,7 @@ class Polycrystal:
     aspect_ratio: AspectRatioLaw = field(default_factory=AspectRatioLaw)
     """Law of the ratio of long to short axis."""
     fabric: Fabric = field(default_factory=Fabric)
-    """Law of the directions of the long axes."""
+    """Law of the directions of the symmetry axes: long ones of prolate grains, short ones of oblate grains."""
     phases: tuple[PhaseLaw, ...] = (PhaseLaw("material"),)
     """Phases and their shares of the volume."""
     texture: Texture = field(default_factory=Texture)
@@ -97,16 +97,15 @@ class Polycrystal:
         layout = self.layout(grid, seed=seed)
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
-        solution = solve(layout, grid, tolerance=self.tolerance, lloyd=self.lloyd, progress=progress)
+        solution, reshaped = solve(layout, grid, tolerance=self.tolerance, steps=self.lloyd, progress=progress)
         sample = self._assemble(grid, layout, solution)
-        achieved = _achieved(solution, layout, time.perf_counter() - began)
+        achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
         configuration = {**self.configuration(), "grid": asdict(grid)}
         sample = replace(
             sample, provenance=Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=achieved)
         )
         if not solution.converged:
-            worst = max(solution.volume_error_max_400, solution.subvoxel_error_max)
-            message = f"volumes are off by up to {worst:.2%}, the tolerance is {self.tolerance:.2%}. "
+            message = f"volumes are off by up to {solution.worst:.2%}, the tolerance is {self.tolerance:.2%}. "
             raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
         return sample
 
@@ -129,7 +128,7 @@ class Polycrystal:
         d = grid.ndim
         relative = self.size.relative(strata(self.grains, _stream(seed, "size")))
         fractions, factors = ([getattr(p, f) for p in self.phases] for f in ("fraction", "size_factor"))
-        phase_id = assign_phases(relative**d, fractions, np.power(factors, d), _stream(seed, "phases"))
+        phase_id = assign_phases(relative**d, fractions, [f**d for f in factors], _stream(seed, "phases"))
         volumes = (relative * np.asarray(factors)[phase_id]) ** d
         volumes *= math.prod(grid.lengths) / volumes.sum()
         shapes = self._shapes(d, seed)
@@ -169,8 +168,10 @@ class Polycrystal:
         return cls(**parts)
 
     def _shapes(self, ndim: int, seed: int) -> np.ndarray:
-        """Unit-determinant shapes [n, d, d] of spheroids: one long axis a, the others 1/a^(1/(d-1)) as long."""
+        """Unit-determinant shapes [n, d, d] of spheroids: their axis is a (oblate: 1/a) times as long as the others."""
         ratio = self.aspect_ratio.at(strata(self.grains, _stream(seed, "aspect_ratio")))
+        if self.aspect_ratio.form == "oblate" and ndim == 3:
+            ratio = 1 / ratio
         axis = self.fabric.directions(self.grains, ndim, _stream(seed, "fabric"))
         outer = axis[:, :, None] * axis[:, None, :]
         along, across = ratio ** (-2 * (ndim - 1) / ndim), ratio ** (2 / ndim)
@@ -196,12 +197,18 @@ class Polycrystal:
             layout.orientation,
             volume=solution.counts.numpy() * grid.cell_measure,
             volume_target=layout.volumes,
-            sites=solution.diagram.sites.numpy(),
+            sites=_within(solution.diagram.sites.numpy(), grid),
             metrics=solution.diagram.metrics.numpy(),
             weights=solution.diagram.weights.numpy(),
         )
         phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
         return Microstructure(grid, layout.phase_id[grain_id - 1], phases, grain_id, grains=grains)
+
+
+def _within(sites: np.ndarray, grid: Grid) -> np.ndarray:
+    """Sites in the box: those that left it along a periodic axis come back on its other side."""
+    origin = np.asarray(grid.origin)
+    return np.where(grid.periodic, (sites - origin) % grid.lengths + origin, sites)
 
 
 def _check_phases(phases: tuple[PhaseLaw, ...]) -> None:
@@ -219,7 +226,7 @@ def _stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(name.encode()),)))
 
 
-def _achieved(solution: Solution, layout: Layout, seconds: float) -> dict[str, Any]:
+def _achieved(solution: Solution, layout: Layout) -> dict[str, Any]:
     names = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400 island_voxels"
     figures = {name: getattr(solution, name) for name in names.split()}
     return {
@@ -227,7 +234,6 @@ def _achieved(solution: Solution, layout: Layout, seconds: float) -> dict[str, A
         **figures,
         "status": solution.status,
         "hard_core": layout.hard_core,
-        "seconds": seconds,
     }
 
 

@@ -1,4 +1,9 @@
-"""From a layout to a solved power diagram: the only module of the generators that imports torch."""
+"""From a layout to a solved power diagram in which every grain is one piece: torch is imported here, not before.
+
+A long or flat cell can be cut in two by others that cross it. Its islands belong to the neighbours in the voxel grains,
+so the prescribed volumes are out of reach of any weights. Sites of such cells (and of those that inherit the islands)
+move to the centroids of the voxel grains; cells that stay cut take the square root of their aspect ratio.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +13,29 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from microgen.core import transport
-from microgen.core.transport import OnStep, Solution
+from microgen.core import Solution, lloyd, solve_weights
+from microgen.core.transport import OnStep, at_centroids
 from microgen.grid import Grid
 
 if TYPE_CHECKING:
     from microgen.generators.polycrystal import Layout, Progress
 
-PROBE = 150  # voxels a grain of the coarse grid that finds cells cut in two
-PROBES, REPEATS = 5, 2
-CUT = 0.02  # share of a cell in detached islands from which its grain is made rounder
+PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
+PROBES, REPEATS = 8, 8
+LOOSE = 0.5  # tolerance of the volumes on the coarse grid: islands show long before volumes are right
+CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
+FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
+
+
+class Cells(NamedTuple):
+    """Sites and metrics as they are changed, and what is known of their trouble."""
+
+    sites: torch.Tensor
+    metrics: torch.Tensor
+    age: torch.Tensor
+    """int [n]: for how many rounds a cell has been in trouble"""
+    reshaped: torch.Tensor
+    """bool [n]: made rounder"""
 
 
 class Solved(NamedTuple):
@@ -27,26 +45,104 @@ class Solved(NamedTuple):
     reshaped: int
 
 
-def solve(layout: Layout, grid: Grid, *, tolerance: float, lloyd: int = 0, progress: Progress | None = None) -> Solved:
-    """Weights that give the grains of the layout their volumes on the grid, after so many Lloyd steps.
+def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progress: Progress | None = None) -> Solved:
+    """Weights that give the grains of the layout their volumes on the grid, as single pieces, after Lloyd `steps`."""
+    volumes = torch.from_numpy(layout.volumes)
+    cells, rough = untangle(layout, grid, steps=steps)
+    weights, best = rough.diagram.weights, None
+    on_step = _reporter(tolerance, progress)
+    cells = cells._replace(age=torch.zeros_like(cells.age))
+    for _ in range(REPEATS):
+        solution = solve_weights(
+            cells.sites, cells.metrics, volumes, grid, tolerance=tolerance, start=weights, on_step=on_step
+        )
+        if best is None or solution.worst < best.solution.worst:
+            best = Solved(solution, int(cells.reshaped.sum()))
+        if solution.converged:
+            break
+        cut, heirs = trouble(solution, grid, share=CUT / 2)
+        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs)
+        weights = solution.diagram.weights
+    assert best is not None
+    return best
 
-    A long or flat grain can be cut in two by others that cross it; its volume cannot be met in one piece then. Such
-    grains are looked for on a coarse grid and take the square root of their aspect ratio, until none is cut.
-    """
+
+def untangle(layout: Layout, grid: Grid, *, steps: int = 0) -> tuple[Cells, Solution]:
+    """Cells of which hardly any is cut in two, and their solution on a coarse grid (volumes right to some per cent)."""
     sites, metrics, volumes = (torch.from_numpy(array.copy()) for array in layout[:3])
-    if lloyd:
-        sites = transport.lloyd(sites, metrics, volumes, grid, steps=lloyd)
-    changed = torch.zeros(len(sites), dtype=torch.bool)
-    probe = _coarser(grid, len(sites))
-    for _ in range(PROBES):
-        ...
+    if steps:
+        sites = lloyd(sites, metrics, volumes, grid, steps=steps)
+    n, coarse, weights = len(sites), coarser(grid, len(sites)), None
+    cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
+    for left in range(PROBES, 0, -1):
+        solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, tolerance=LOOSE, start=weights)
+        cut, heirs = trouble(solution, coarse, share=CUT)
+        if left == 1 or int(cut.sum()) <= FEW * n:
+            return cells, solution
+        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs)
+        weights = solution.diagram.weights
+    raise AssertionError("unreachable")
+
+
+def trouble(solution: Solution, grid: Grid, *, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """bool [n] twice: cells with islands worth a share of their own or the heir's volume, and the heirs."""
+    cut, heirs = (torch.zeros(len(solution.targets), dtype=torch.bool) for _ in range(2))
+    if solution.island_voxels == 0:
+        return cut, heirs
+    raw, repaired = solution.diagram.labels(grid).flatten() - 1, solution.labels.flatten() - 1
+    moved = raw != repaired
+    pairs, counts = torch.unique(torch.stack([raw[moved], repaired[moved]]).long(), dim=1, return_counts=True)
+    least = solution.targets[pairs].min(0).values
+    hit = counts > share * least
+    cut[pairs[0, hit]], heirs[pairs[1, hit]] = True, True
+    return cut, heirs
+
+
+def eased(cells: Cells, solution: Solution, grid: Grid, *, cut: torch.Tensor, heirs: torch.Tensor) -> Cells:
+    """Cells in trouble are centred on their voxel grains; those cut twice running are made rounder."""
+    either = cut | heirs
+    age = torch.where(either, cells.age + 1, 0)
+    stubborn = cut & (age >= 2)
+    centred = at_centroids(solution.labels, solution.diagram, grid)
+    return Cells(
+        torch.where(either[:, None], centred, cells.sites),
+        rounder(cells.metrics, stubborn),
+        age,
+        cells.reshaped | stubborn,
+    )
 
 
 def rounder(metrics: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
-    """The metrics with those of the grains `which` replaced by ones of half the logarithm of the aspect ratio."""
+    """The metrics, those of `which` with the square root of their axis ratios and the determinant they had."""
     values, vectors = torch.linalg.eigh(metrics[which])
     scale = values.log().mean(1, keepdim=True)
     half = (scale + 0.5 * (values.log() - scale)).exp()
     out = metrics.clone()
-    out[which] = torch.einsum("nik,nk,njk->nij", vectors, half, vectors)
+    out[which] = (vectors * half[:, None, :]) @ vectors.transpose(1, 2)
+    out[which] = (out[which] + out[which].transpose(1, 2)) / 2
     return out
+
+
+def coarser(grid: Grid, n: int) -> Grid:
+    """A grid of the same box with about PROBE_VOXELS voxels for each of n cells, or the grid where it has fewer."""
+    ratio = (grid.size / (PROBE_VOXELS * n)) ** (1 / grid.ndim)
+    if ratio <= 1:
+        return grid
+    shape = tuple(min(k, math.ceil(k / ratio)) for k in grid.shape)
+    spacing = tuple(length / k for length, k in zip(grid.lengths, shape))
+    return Grid(shape, spacing, grid.origin, grid.periodic)
+
+
+def _reporter(tolerance: float, progress: Progress | None) -> OnStep | None:
+    """Progress from errors: each factor of two towards the tolerance counts alike, and it never runs backwards."""
+    if progress is None:
+        return None
+    tell, done = progress, 0.3
+
+    def on_step(error: float, stage: str) -> None:
+        nonlocal done
+        near = 1 - math.log(max(error, tolerance) / tolerance) / math.log(1 / tolerance)
+        done = max(done, 0.3 + 0.65 * float(np.clip(near, 0, 1)))
+        tell(done, f"{stage}: worst grain off by {error:.1%}")
+
+    return on_step
