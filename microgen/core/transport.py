@@ -32,7 +32,9 @@ from microgen.grid import Grid
 
 COARSEST = 60  # mean voxels per grain of the first grid: fewer leave cells without a voxel, more cost time
 REACH = 0.1  # recorded change of a cost gap, in the cost at a grain's surface: 0.15 voxel at 800 voxels a grain
-NEAR = 0.05  # error from which voxel counts are dealt with directly
+LOCAL = 0.1  # share of a grain's own stiffness that ties its weight down while counts are polished
+NEAR = 0.05  # error at which a grid is left for the next finer one
+NEAR_LAST = 0.15  # error from which voxel counts are dealt with directly
 FAR = 1.0  # error above which a grid is not left as long as its steps help at all
 STEPS = 25  # sweeps of one grid before going on to the next
 
@@ -138,7 +140,9 @@ class _Problem:
 
     def coarse_to_fine(self) -> np.ndarray:
         """Newton on sub-voxel volumes, each grid starting from the weights of the coarser one."""
-        weights = np.zeros(len(self.share))
+        weights = (
+            self.unit.copy()
+        )  # cost at the surface of a ball of the right volume: zero, up to a constant, if A ~ v^(-2/d)
         for grid in _halved(self.grid, len(weights))[::-1]:
             weights = self.newton(weights, grid)
         return weights
@@ -153,30 +157,30 @@ class _Problem:
         rooms = [cpu.buffers(lattice, len(target), flips=False) for _ in range(2)]
         want = cpu.Wanted(False, True, -1.0)
         swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, rooms[0])
-        caution, failures = 0.3, 0
+        caution, failures, near = 0.5, 0, NEAR_LAST if grid is self.grid else NEAR
         for _ in range(STEPS):
             residual = target - swept.volumes
             worst = float(np.abs(residual / target).max())
             self._tell(grid, worst, "sub-voxel volumes")
-            if worst <= NEAR or failures > (2 if worst < FAR else 6):
+            if worst <= near or failures > (2 if worst < FAR else 6):
                 break
             trial = weights + self._direction(swept, residual, target, caution)
             after = cpu.sweep(with_weights(self.tree, trial), lattice, want, rooms[1])
             gain = _merit(target - after.volumes, target) / _merit(residual, target)
             if gain < 1:
-                weights, swept, caution = trial, after, caution * 0.3
+                weights, swept, caution = trial, after, caution * (0.3 if gain < 0.6 else 1.0)
                 rooms.reverse()
             else:
-                caution = max(caution * 10, 0.1)
+                caution = max(caution * 4, 0.1)
             failures = failures + 1 if gain > (0.7 if worst < FAR else 1.0) else 0
         return weights
 
     def _direction(self, swept: cpu.Sweep, residual: np.ndarray, target: np.ndarray, caution: float) -> np.ndarray:
         """Newton direction; a cell that meets no other is lifted by a part of its own unit."""
         laplacian = _laplacian(*_pairs(swept), len(target))
-        alone = laplacian.diagonal() <= 1e-12 * target
-        damped = laplacian + diags_array(caution * target / self.unit)
-        return np.where(alone & (residual > 0), 0.3 * self.unit, _solve(damped, np.where(alone, 0.0, residual)))
+        alone = laplacian.diagonal() <= 1e-9 * target / self.unit
+        step = _solve(laplacian + diags_array(caution * target / self.unit), np.where(alone, 0.0, residual))
+        return np.where(alone & (residual > 0), 0.3 * self.unit, step)
 
     def polish(self, weights: np.ndarray) -> Solution:
         """Bring counts (and sub-voxel volumes of small grains) of the finest grid within the tolerance.
@@ -204,7 +208,7 @@ class _Problem:
         """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best."""
         want = cpu.Wanted(True, True, self.reach)
         best, least, failures = None, np.inf, 0
-        error, gain = np.zeros(len(aim)), np.ones(len(aim))
+        error, gain, small = np.zeros(len(aim)), np.ones(len(aim)), self.share * self.grid.size < SMALL
         while failures < 4 and least > 0:
             swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
             before, error = error, self._error(swept.counts, swept.volumes, aim)
@@ -213,11 +217,14 @@ class _Problem:
             failures = 0 if miss < 0.8 * least else failures + 1
             if best is None or miss < least:
                 best, least = (weights, swept), miss
-            # A grain that overshot moves half as far: the records do not see all that a small grain meets.
+            # A small grain that overshot aims half as far: the records do not see all that it meets. (Its weight must
+            # not be damped by itself: weights also drift together, and only differences between neighbours count.)
             overshot = (error * before < 0) & (np.abs(error) > 0.5 * np.abs(before))
             gain = np.where(overshot, 0.5 * gain, np.minimum(1.0, 1.5 * gain))
             if miss > 0:
-                weights = weights + gain * self._adjust(swept, aim)
+                weights = weights + self._adjust(
+                    swept, np.where(small, swept.volumes + gain * (aim - swept.volumes), aim)
+                )
         assert best is not None
         return best
 
@@ -229,9 +236,10 @@ class _Problem:
     def _adjust(self, swept: cpu.Sweep, aim: np.ndarray) -> np.ndarray:
         """Change of the weights that brings the recorded voxels within the tolerance, as far as the records reach."""
         target = self.share * self.grid.size
-        laplacian = _laplacian(*_pairs(swept), len(aim))
-        alone = laplacian.diagonal() <= 1e-12 * target
-        change, inner = np.where(alone, 0.3 * self.unit, 0.0), 0.5 * self.tolerance
+        pair, area = _pairs(swept)
+        # Errors of counts are noise from grain to grain: Levenberg's term keeps what corrects them local.
+        laplacian = _laplacian(pair, area, len(aim)) + diags_array(LOCAL * target / self.unit)
+        change, inner = np.zeros(len(aim)), 0.5 * self.tolerance
 
         def excess(change: np.ndarray) -> tuple[np.ndarray, float]:
             error = self._error(*moved(swept, change), aim)
@@ -239,18 +247,21 @@ class _Problem:
 
         error, merit = excess(change)
         for _ in range(40):
-            if np.abs(error).max() <= 0.9 * self.tolerance or np.ptp(change) > 4 * self.reach:
+            if np.abs(error).max() <= 0.9 * self.tolerance:
                 break
-            wrong = np.where((np.abs(error) > inner) & ~alone, error - 0.5 * inner * np.sign(error), 0.0) * target
+            wrong = np.where(np.abs(error) > inner, error - 0.5 * inner * np.sign(error), 0.0) * target
             # What does not sum to zero goes to all grains by their volume: evenly, it would drown the smallest ones.
             step = _solve(laplacian, target * (wrong.sum() / target.sum()) - wrong)
-            for damping in (1.0, 0.5, 0.25, 0.1):
-                trial_error, trial_merit = excess(change + damping * step)
+            for damping in (1.0, 0.5, 0.25, 0.1, 0.03):
+                trial = change + damping * step
+                if np.abs(trial[pair[:, 0]] - trial[pair[:, 1]]).max(initial=0.0) > 2 * self.reach:
+                    continue  # the records do not reach so far
+                trial_error, trial_merit = excess(trial)
                 if trial_merit < merit:
                     break
             else:
                 break
-            change, error, merit = change + damping * step, trial_error, trial_merit
+            change, error, merit = trial, trial_error, trial_merit
         return change
 
     def _solution(self, weights: np.ndarray, swept: cpu.Sweep, target: np.ndarray) -> Solution:

@@ -52,7 +52,7 @@ def _upper(cand, k, c, h):
 
 
 @njit(cache=True)
-def _within_reach(x, c, h, lengths, sign):
+def within_reach(x, c, h, lengths, sign):
     """Is the image x one of the 3^d translates everywhere (sign +1) or somewhere (sign -1) in the box?
 
     The periodic cost takes displacements in [-1.5 L, 1.5 L) per axis: the wrapped one and its two translates.
@@ -108,12 +108,12 @@ def _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack):
                 cand[m, a] = tree.rows[row, a] + shift[a]
             if tree.eigenvalue[row] * _site_distance(cand, m, c, h) - tree.rows[row, 9] > limit + slack:
                 continue
-            if not _within_reach(cand[m], c, h, lengths, -1.0):
+            if not within_reach(cand[m], c, h, lengths, -1.0):
                 continue
             site[m] = tree.order[row]
             for a in range(3, 10):
                 cand[m, a] = tree.rows[row, a]
-            if _within_reach(cand[m], c, h, lengths, 1.0):
+            if within_reach(cand[m], c, h, lengths, 1.0):
                 limit = min(limit, _upper(cand, m, c, h))
             m += 1
     return m, limit
@@ -146,7 +146,7 @@ def cull(cand, site, m, c, h, lengths, slack, out, out_site, val):
     best = -1
     for k in range(m):
         val[k, 0], val[k, 1], val[k, 2], val[k, 3] = evaluate(cand, k, c[0], c[1], c[2])
-        if (best < 0 or val[k, 0] < val[best, 0]) and _within_reach(cand[k], c, h, lengths, 1.0):
+        if (best < 0 or val[k, 0] < val[best, 0]) and within_reach(cand[k], c, h, lengths, 1.0):
             best = k
     kept = 0
     for k in range(m):
@@ -198,7 +198,7 @@ def keep_nearest_images(cand, site, m, start, step, lengths, cost):
         c[0], c[1] = start[0] + (v // (SIDE * ROW)) * step[0], start[1] + (v // ROW % SIDE) * step[1]
         c[2] = start[2] + (v % ROW) * step[2]
         for k in range(m):
-            if not _within_reach(cand[k], c, h, lengths, 1.0):
+            if not within_reach(cand[k], c, h, lengths, 1.0):
                 cost[k, v] = np.inf
             for j in range(k):
                 if site[j] == site[k]:
@@ -234,7 +234,7 @@ def lowest_three(cost, m, low, who):
 def several_images(cand, site, m, c, h, lengths):
     """Does a site occur twice among the candidates, or is an image out of reach in a part of the box?"""
     for k in range(m):
-        if not _within_reach(cand[k], c, h, lengths, 1.0):
+        if not within_reach(cand[k], c, h, lengths, 1.0):
             return True
         for j in range(k):
             if site[j] == site[k]:
