@@ -1,4 +1,7 @@
-"""microgen: scans in, statistically equal 3-D microstructures out. Names load on first use, so `import microgen` is quick."""
+"""microgen: scans in, statistically equal 3-D microstructures out.
+
+Names load on first use, so that `import microgen` is quick.
+"""
 
 from __future__ import annotations
 

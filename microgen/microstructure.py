@@ -88,7 +88,8 @@ class Microstructure:
         if not isinstance(self.grid, Grid) or self.grid.ndim != 3:
             raise InvalidParameter("section", expected="a 3-D microstructure", got=self.grid)
         keep = [k for k in range(3) if k != axis]
-        grid = Grid(*(tuple(getattr(self.grid, f)[k] for k in keep) for f in ("shape", "spacing", "origin", "periodic")))
+        parts = ("shape", "spacing", "origin", "periodic")
+        grid = Grid(*(tuple(getattr(self.grid, name)[k] for k in keep) for name in parts))
         return self._take(grid, lambda array: np.take(array, index, axis=axis), grains_kept=True)
 
     def crop(self, start: tuple[int, ...], stop: tuple[int, ...]) -> Microstructure:
