@@ -60,8 +60,8 @@ def _finite(value: Any) -> Any:
         return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if hasattr(value, "item"):
         return _finite(value.item() if getattr(value, "ndim", 0) == 0 else value.tolist())
     return value
