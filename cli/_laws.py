@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import radians
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import microgen
 from microgen import Grid, Microstructure, Polycrystal
@@ -20,6 +20,9 @@ from ._request import Request
 from ._result import grid_line
 from ._scan import ScanFacts
 
+if TYPE_CHECKING:  # it brings torch along
+    from microgen import Target
+
 
 @dataclass(frozen=True, eq=False)
 class Scan:
@@ -28,8 +31,7 @@ class Scan:
     path: Path
     measured: Microstructure
     segmented: Microstructure
-    target: Any
-    """`microgen.Target`"""
+    target: Target
     facts: ScanFacts
     sha256: str
 
@@ -57,6 +59,8 @@ def understand(request: Request, reporter: Reporter) -> Scan:
             "Use a larger map, or a smaller --min-pixels."
         )
     target = microgen.Target.from_scan(segmented, radians(request.threshold), request.min_pixels)
+    for note in target.notes:
+        reporter.warn(note)
     return Scan(path, measured, segmented, target, facts, sha256(path))
 
 
@@ -64,8 +68,6 @@ def tell(facts: ScanFacts, reporter: Reporter) -> None:
     """What was understood, on stderr."""
     for line in facts.lines():
         reporter.say(line)
-    if facts.warning():
-        reporter.warn(facts.warning())
 
 
 def prepare(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:

@@ -55,16 +55,14 @@ def save_report(
     page = job.outputs.report
     if page is None:
         return []
-    from microgen.report import render_report
-
     with job.reporter.stage("drawing the report", "report"):
-        text = render_report(
+        text = microgen.render_report(
             sample,
             scan=scan.measured if scan else None,
             segmented=scan.segmented if scan else None,
             statistics=statistics,
             members=members,
-            warnings=[scan.facts.warning()] if scan and scan.facts.warning() else [],
+            warnings=scan.target.notes if scan else [],
         )
         if page.name == PAGE:
             page.parent.mkdir(exist_ok=True)
