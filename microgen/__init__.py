@@ -6,7 +6,33 @@ Names load on first use, so that `import microgen` is quick.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the table below
+    from microgen.core.power_diagram import PowerDiagram as PowerDiagram
+    from microgen.core.transport import solve_weights as solve_weights
+    from microgen.descriptors.grains import interior_grains as interior_grains
+    from microgen.errors import MicrogenError as MicrogenError
+    from microgen.fitting.compare import compare_sections as compare_sections
+    from microgen.fitting.quick import fit as fit
+    from microgen.fitting.target import Target as Target
+    from microgen.generators.box import resolve_box as resolve_box
+    from microgen.generators.laws import (
+        AspectRatioLaw as AspectRatioLaw,
+        Fabric as Fabric,
+        PhaseLaw as PhaseLaw,
+        SizeLaw as SizeLaw,
+        Texture as Texture,
+    )
+    from microgen.generators.polycrystal import Polycrystal as Polycrystal
+    from microgen.generators.rebuild import rebuild as rebuild
+    from microgen.grid import Grid as Grid, HexGrid as HexGrid
+    from microgen.io import read as read, write as write
+    from microgen.io.sidecar import read_provenance as read_provenance
+    from microgen.microstructure import Microstructure as Microstructure, Phase as Phase
+    from microgen.provenance import Provenance as Provenance
+    from microgen.report import render_report as render_report
+    from microgen.segmentation import segment_grains as segment_grains
 
 # The command reads this line to tell this package from another one of the same import name.
 _DISTRIBUTION = "microgen-gpu"
@@ -16,6 +42,7 @@ _HOME = {
     "Fabric": "microgen.generators.laws",
     "Grid": "microgen.grid",
     "HexGrid": "microgen.grid",
+    "MicrogenError": "microgen.errors",
     "Microstructure": "microgen.microstructure",
     "Phase": "microgen.microstructure",
     "PhaseLaw": "microgen.generators.laws",
@@ -23,11 +50,15 @@ _HOME = {
     "PowerDiagram": "microgen.core.power_diagram",
     "Provenance": "microgen.provenance",
     "SizeLaw": "microgen.generators.laws",
+    "Target": "microgen.fitting.target",
     "Texture": "microgen.generators.laws",
+    "compare_sections": "microgen.fitting.compare",
+    "fit": "microgen.fitting.quick",
     "interior_grains": "microgen.descriptors.grains",
     "read": "microgen.io",
     "read_provenance": "microgen.io.sidecar",
     "rebuild": "microgen.generators.rebuild",
+    "render_report": "microgen.report",
     "resolve_box": "microgen.generators.box",
     "segment_grains": "microgen.segmentation",
     "solve_weights": "microgen.core.transport",

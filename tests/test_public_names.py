@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,13 @@ def test_names_are_few_and_sorted() -> None:
 @pytest.mark.parametrize("name", microgen.__all__)
 def test_name_can_be_imported_and_is_documented(name: str) -> None:
     assert (getattr(microgen, name).__doc__ or "").strip()
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    tree = ast.parse(Path(microgen.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    assert {alias.asname: node.module for node in imports for alias in node.names} == microgen._HOME
 
 
 def test_unknown_name_is_refused() -> None:

@@ -6,6 +6,7 @@ The plane is spanned by the sample's x and y, its normal is z; the scan's x and 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +17,8 @@ from microgen.errors import InvalidParameter
 from microgen.grid import Grid, HexGrid
 from microgen.microstructure import Microstructure, Phase
 
-TIMES = 4.0  # grains of all sections over grains of the scan
-FEWEST, MOST = 4, 12
+MOST = 12  # planes
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,26 +44,18 @@ class Body:
         return cls(diagram, np.asarray(grains.phase_id), np.asarray(grains.orientation), sample.phases)
 
 
-def sections(body: Body, scan: Grid | HexGrid, *, rng: np.random.Generator) -> list[Microstructure]:
-    """Planes across z on the scan's points, one in each of so many equal slabs, each at its own random offset.
+def sections(body: Body, scan: Grid | HexGrid, *, rng: np.random.Generator) -> Iterator[Microstructure]:
+    """Up to twelve planes across z on the scan's points, far apart whatever their number, each at its own offset.
 
-    Together they hold about four times the scan's grains. Where the sample is smaller than the scan it repeats along
-    its periodic axes; along the others the window shrinks to it.
+    Heights follow the golden ratio from a random start. Where the sample is smaller than the scan it repeats along its
+    periodic axes; along the others the window shrinks to it.
     """
     window = _window(body, scan)
     lengths, periodic = body.diagram.lengths, body.diagram.periodic
-    planes = plane_count(body, window)
-    heights = (np.arange(planes) + rng.random(planes)) / planes * lengths[2]
+    heights = (rng.random() + GOLDEN * np.arange(MOST)) % 1 * lengths[2]
     room = [lengths[k] if periodic[k] else max(lengths[k] - window.lengths[k], 0.0) for k in range(2)]
-    offsets = rng.random((planes, 2)) * room
-    return [section(body, window, corner=(x, y), height=float(z)) for (x, y), z in zip(offsets, heights)]
-
-
-def plane_count(body: Body, window: Grid | HexGrid) -> int:
-    """Planes whose distinct grains are TIMES as many as the window's, 4 to 12 of them."""
-    area = math.prod(window.lengths)
-    seen = math.prod(min(a, b) for a, b in zip(window.lengths, body.diagram.lengths))
-    return min(max(FEWEST, math.ceil(TIMES * area / seen)), MOST)
+    for height, (x, y) in zip(heights, rng.random((MOST, 2)) * room):
+        yield section(body, window, corner=(x, y), height=float(height))
 
 
 def section(body: Body, grid: Grid | HexGrid, *, corner: tuple[float, float], height: float) -> Microstructure:

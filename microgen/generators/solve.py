@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
 PROBES, REPEATS = 8, 8
-LOOSE = 0.5  # tolerance of the volumes on the coarse grid: islands show long before volumes are right
+LOOSE = 0.9  # tolerance of the volumes on the coarse grid: islands show long before volumes are right
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
@@ -67,14 +67,14 @@ def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progr
     return best
 
 
-def untangle(layout: Layout, grid: Grid, *, steps: int = 0) -> tuple[Cells, Solution]:
+def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES) -> tuple[Cells, Solution]:
     """Cells of which hardly any is cut in two, and their solution on a coarse grid (volumes right to some per cent)."""
     sites, metrics, volumes = (torch.from_numpy(array.copy()) for array in layout[:3])
     if steps:
         sites = lloyd(sites, metrics, volumes, grid, steps=steps)
     n, coarse, weights = len(sites), coarser(grid, len(sites)), None
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
-    for left in range(PROBES, 0, -1):
+    for left in range(probes, 0, -1):
         solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, tolerance=LOOSE, start=weights)
         cut, heirs = trouble(solution, coarse, share=CUT)
         if left == 1 or int(cut.sum()) <= FEW * n:

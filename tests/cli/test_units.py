@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from microgen_cli._units import angle, bytes_text, length, time_text
 
 from microgen.errors import InvalidParameter

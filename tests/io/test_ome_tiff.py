@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from polycrystals import polycrystal
 
 from microgen.errors import InvalidParameter, MicrogenError, UnreadableFile, UnsupportedFormat

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 from test_cpr import CPR, records
-from test_ctf import HEADER as CTF_HEADER
-from test_ctf import ROWS as CTF_ROWS
+from test_ctf import HEADER as CTF_HEADER, ROWS as CTF_ROWS
 from test_edax_h5 import scan_file
 
 from microgen import Microstructure

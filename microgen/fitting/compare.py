@@ -1,0 +1,93 @@
+"""Sections of a sample against a scan, statistic by statistic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from microgen.descriptors.grains import interior_grains
+from microgen.errors import InvalidParameter, NoGrains
+from microgen.fitting.sections import Body, sections
+from microgen.fitting.statistics import Kind, Statistic
+from microgen.fitting.target import Target
+from microgen.microstructure import Microstructure
+
+TIMES, ENOUGH = 4, 500  # grains of the sections: so many times the scan's, and so many at least
+FEWEST = 3  # planes
+
+
+def compare_sections(sample: Microstructure, target: Target, *, seed: int) -> dict[str, Statistic]:
+    """Every statistic of fresh sections of the sample against the scan's, with the noise floor for these counts.
+
+    The sections are evaluated straight from the sample's power diagram at the scan's own pixels, at places drawn from
+    `seed`, and go through the scan's own segmentation. Raises InvalidParameter for a sample without a diagram or with
+    phases that the scan lacks.
+    """
+    body = with_phases_of(Body.of(sample), target)
+    maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))))
+    share = distinct_share(body, target)
+    return {
+        name: _statistic(name, kind, target, maps=maps, share=share, seed=seed) for name, kind in target.kinds.items()
+    }
+
+
+def cut(body: Body, target: Target, *, rng: np.random.Generator) -> list[Microstructure]:
+    """Segmented sections of the body, until they hold four times the scan's grains; three to twelve.
+
+    Planes in which no grain is large enough to keep are left out.
+    """
+    maps: list[Microstructure] = []
+    share, grains = distinct_share(body, target), 0.0
+    for plane in sections(body, target.grid, rng=rng):
+        if len(maps) >= FEWEST and grains >= max(TIMES * target.interior, ENOUGH):
+            break
+        try:
+            maps.append(target.segment(plane))
+        except NoGrains:
+            continue
+        grains += share * interior_grains(maps[-1]).sum()
+    if not maps:
+        raise NoGrains("No section of the sample holds a grain that the scan's pipeline would keep.")
+    return maps
+
+
+def distinct_share(body: Body, target: Target) -> float:
+    """Share of the sections' grains that are not repetitions of a sample smaller than the map."""
+    pairs = zip(target.grid.lengths, body.diagram.lengths)
+    return math.prod(min(1.0, ours / wide) for wide, ours in pairs)
+
+
+def with_phases_of(body: Body, target: Target) -> Body:
+    """The same body with its phases numbered as the scan numbers them."""
+    number = dict(zip(target.phase_names, target.phases))
+    strange = [p.name for p in body.phases if p.name not in number]
+    if strange:
+        raise InvalidParameter("phases", expected=f"phases of the scan: {', '.join(number)}", got=", ".join(strange))
+    table = np.array([number[p.name] for p in body.phases])
+    return replace(body, phase_id=table[body.phase_id], phases=target.scan.phases)
+
+
+def _statistic(
+    name: str, kind: Kind, target: Target, *, maps: list[Microstructure], share: float, seed: int
+) -> Statistic:
+    there, here = target.measured[name], kind.measure(maps)
+    empty = kind.count(there) == 0 or kind.count(here) == 0
+    floor = distance = math.nan
+    p95 = math.nan
+    if not empty:
+        distance = kind.distance(there, here)
+        count = max(1, round(kind.count(here) * share))
+        floor, p95 = kind.floor(there, count, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,))))
+    return Statistic(
+        target=kind.value(there),
+        achieved=kind.value(here) if kind.count(here) else math.nan,
+        distance=distance,
+        noise_floor=floor,
+        noise_floor_p95=p95,
+        in_objective=kind.in_objective,
+        unit=kind.unit,
+        target_values=kind.shown(there),
+        achieved_values=kind.shown(here),
+    )

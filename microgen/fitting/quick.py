@@ -1,0 +1,284 @@
+"""`fit`: laws whose sections look like the scan, by a handful of corrections of section moments.
+
+Nothing is unfolded. A sample is made, cut, segmented and measured as the scan was, and the laws are moved by what the
+sections lack: quantiles of the diameters, mean and spread of the aspect ratios, alignment of the long axes. The random
+numbers are the same in every round, so that a difference between two rounds comes from the laws.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from microgen.descriptors.distribution import Distribution
+from microgen.descriptors.grains import equivalent_diameter
+from microgen.errors import InvalidParameter
+from microgen.fitting.compare import cut, distinct_share, with_phases_of
+from microgen.fitting.sections import Body
+from microgen.fitting.size_curve import SizeCurve
+from microgen.fitting.statistics import resultant
+from microgen.fitting.target import Target
+from microgen.generators.box import resolve_box
+from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, Texture
+from microgen.generators.polycrystal import Polycrystal
+from microgen.generators.solve import PROBES, untangle
+from microgen.microstructure import Microstructure, Phase
+
+ROUNDS = 6
+ROUGH = 2  # rounds whose samples are left with some cells cut in two
+GRAINS = 1000  # of the samples that are only cut: enough for sections, few enough to be quick
+GOOD = 0.4  # mean distance over p95 below which no further round is worth its time
+FITTED = ("equivalent_diameter", "aspect_ratio")
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One sample of the fit: what it was made of, and how far its sections were from the scan."""
+
+    objective: float
+    """Mean of distance over noise floor p95 of the fitted statistics."""
+    distances: dict[str, float]
+    parameters: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """The generator whose sections came nearest to the scan."""
+
+    generator: Polycrystal
+    history: tuple[Round, ...]
+    seconds: float
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The laws of one round."""
+
+    size: SizeCurve
+    aspect_mean: float
+    aspect_sd: float
+    form: str
+    axis: tuple[float, float, float]
+    concentration: float
+
+
+def fit(
+    target: Target, *, grains: int = 1000, seed: int, budget: str = "quick", progress: Progress | None = None
+) -> FitResult:
+    """The polycrystal of so many grains whose sections are nearest to the target.
+
+    Orientations are drawn from the scan's own grains, phases have its shares. Deterministic in `seed`. Raises
+    InvalidParameter for another budget than "quick".
+    """
+    if budget != "quick":
+        raise InvalidParameter(
+            "fit", expected="quick", got=budget, remedy="Other budgets are not part of this version."
+        )
+    began = time.perf_counter()
+    fixed = _Fixed.of(target)
+    guess, history, best = first_guess(target, fixed), [], None
+    for k in range(ROUNDS):
+        if progress is not None:
+            progress(k / ROUNDS, f"round {k + 1}: sections of a sample of {GRAINS} grains")
+        maps, floors = rehearse(guess, fixed, target, seed=seed, probes=3 if k < ROUGH else PROBES)
+        fixed = replace(fixed, floors=fixed.floors or floors)
+        done = _round(guess, target, fixed, maps)
+        history.append(done)
+        if best is None or done.objective < best[0].objective:
+            best = (done, guess)
+        if k >= ROUGH and best[0].objective <= GOOD:
+            break
+        guess = corrected(guess, target, fixed, maps)
+    assert best is not None
+    if progress is not None:
+        progress(1.0, f"fitted in {len(history)} rounds")
+    generator = replace(polycrystal(best[1], fixed), grains=grains)
+    return FitResult(generator, tuple(history), time.perf_counter() - began, target.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fixed:
+    """What the scan says directly, and the fit does not touch."""
+
+    phases: tuple[PhaseLaw, ...]
+    texture: Texture
+    factors: np.ndarray
+    """Size factor of each phase of the scan [all its phases]."""
+    floors: dict[str, float]
+    """Noise floor p95 of the fitted statistics."""
+
+    @classmethod
+    def of(cls, target: Target) -> _Fixed:
+        grains, scan = target.scan.grains, target.scan
+        assert grains is not None
+        factors = size_factors(target)
+        known = zip(target.phases, target.phase_names, target.phase_fractions)
+        laws = [
+            PhaseLaw(name, share, scan.phases[p].laue_group, scan.phases[p].lattice, float(factors[p]))
+            for p, name, share in known
+        ]
+        mine = [grains.phase_id == p for p in target.phases]
+        texture = Texture(
+            "measured",
+            orientations=tuple(grains.orientation[m] for m in mine),
+            weights=tuple(grains.volume[m] for m in mine),
+        )
+        return cls(tuple(laws), texture, factors, {})
+
+
+def size_factors(target: Target) -> np.ndarray:
+    """Mean section diameter of each phase over that of all, drawn to 1 where grains are few; [all phases of the scan].
+
+    Scaled so that sum of share / factor³ = 1: then the mean of the size law is the one that fills a box.
+    """
+    assert target.scan.grains is not None
+    diameters, factors = target.diameters, np.ones(len(target.scan.phases))
+    assert diameters.grain_id is not None
+    phase = target.scan.grains.phase_id[diameters.grain_id - 1]
+    for p in target.phases:
+        mine = diameters.values[phase == p]
+        if len(mine):
+            factors[p] = (mine.mean() / diameters.mean) ** (len(mine) / (len(mine) + 10))
+    shares = np.array(target.phase_fractions)
+    scale = (shares / factors[list(target.phases)] ** 3).sum() ** (1 / 3)
+    return np.round(factors * scale, 6)
+
+
+def first_guess(target: Target, fixed: _Fixed) -> Guess:
+    """Laws before any section was cut: stereology of spheres, and what sections of spheroids usually show."""
+    pixel = target.grid.cell_measure
+    visible = math.sqrt(4 * target.min_pixels * pixel / math.pi)
+    wanted = reduced([target.scan], fixed.factors)
+    aspect = target.measured["aspect_ratio"]
+    form = "oblate" if aspect.mean > FLAT else "prolate"
+    mean = float(np.interp(aspect.mean, *SECTION_OF[form]))
+    axis, strength = alignment(target)
+    if form == "oblate":  # the symmetry axis of a flat grain is across the long axis that the section shows
+        axis = (-axis[1], axis[0], 0.0)
+    return Guess(
+        SizeCurve.of_sections(wanted, visible=visible),
+        aspect_mean=mean,
+        aspect_sd=0.25 * (mean - 1),
+        form=form,
+        axis=axis,
+        concentration=4 * strength / (1 - strength),
+    )
+
+
+CHANCE = 1.73  # over sqrt(n): what n random axes reach as the length of their mean in 5 % of cases (Rayleigh)
+FLAT = 1.6  # mean aspect ratio of a section above which grains are taken to be flat: long ones do not show more
+SECTION_OF = {
+    "prolate": ([1.42, 1.48, 1.57, 1.72, 1.8], [1.0, 1.5, 2.0, 3.0, 4.0]),
+    "oblate": ([1.42, 1.53, 1.75, 2.15, 2.4, 2.75], [1.0, 1.5, 2.0, 3.0, 4.0, 6.0]),
+}
+"""Mean aspect ratio of the section -> of the grains, of samples without fabric; only a start."""
+
+
+def alignment(target: Target) -> tuple[tuple[float, float, float], float]:
+    """Axis of the long axes in the scan and its strength 0..1; 0 where it is no more than chance (Rayleigh, 5 %)."""
+    angles: Distribution = target.measured["axis_angle"][1]
+    mean = resultant(angles)
+    half = np.angle(mean) / 2
+    strength = abs(mean) if math.sqrt(len(angles)) * abs(mean) > CHANCE else 0.0
+    return (round(math.cos(half), 6), round(math.sin(half), 6), 0.0), min(strength, 0.95)
+
+
+def reduced(maps: list[Microstructure], factors: np.ndarray) -> np.ndarray:
+    """Section diameters over the size factor of their phase, µm."""
+    parts = []
+    for ms in maps:
+        d = equivalent_diameter(ms)
+        assert d.grain_id is not None
+        assert ms.grains is not None
+        parts.append(d.values / factors[ms.grains.phase_id[d.grain_id - 1]])
+    return np.concatenate(parts)
+
+
+def polycrystal(guess: Guess, fixed: _Fixed) -> Polycrystal:
+    """The generator of a guess."""
+    mean = float(f"{guess.aspect_mean:.5g}")
+    cv = float(f"{guess.aspect_sd / guess.aspect_mean:.5g}") if mean > 1 else 0.0
+    return Polycrystal(
+        GRAINS,
+        size=guess.size.law(),
+        aspect_ratio=AspectRatioLaw(mean, cv, guess.form),  # type: ignore[arg-type]
+        fabric=Fabric(guess.axis, float(f"{guess.concentration:.5g}")),
+        phases=fixed.phases,
+        texture=fixed.texture,
+    )
+
+
+def rehearse(
+    guess: Guess, fixed: _Fixed, target: Target, *, seed: int, probes: int = PROBES
+) -> tuple[list[Microstructure], dict[str, float]]:
+    """Segmented sections of a sample of the guess, which is solved on a coarse grid only; and the noise floors."""
+    generator = polycrystal(guess, fixed)
+    grid, _, _ = resolve_box(GRAINS, None, None, None, size_law=generator.size)
+    layout = generator.layout(grid, seed=seed)
+    _, solution = untangle(layout, grid, probes=probes)
+    phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
+    body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
+    maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))
+    floors = {} if fixed.floors else _floors(target, maps, distinct_share(body, target))
+    return maps, floors
+
+
+def _floors(target: Target, maps: list[Microstructure], share: float) -> dict[str, float]:
+    out = {}
+    for name in FITTED:
+        kind = target.kinds[name]
+        count = max(1, round(kind.count(kind.measure(maps)) * share))
+        out[name] = kind.floor(target.measured[name], count, np.random.default_rng(0))[1]
+    return out
+
+
+def _round(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructure]) -> Round:
+    kinds: dict[str, Any] = {name: target.kinds[name] for name in FITTED}
+    distances = {name: kind.distance(target.measured[name], kind.measure(maps)) for name, kind in kinds.items()}
+    distances["axis"] = _misalignment(target, maps)
+    floors = fixed.floors | {"axis": CHANCE / math.sqrt(target.interior)}
+    ratios = [distance / floors[name] for name, distance in distances.items() if floors[name] > 0]
+    law = guess.size.law()
+    parameters = {
+        "size.mean": law.resolved_mean or math.nan,
+        "size.cv": math.sqrt(max(law.relative_moment(2) - 1, 0.0)),
+        "aspect_ratio.mean": guess.aspect_mean,
+        "aspect_ratio.cv": guess.aspect_sd / guess.aspect_mean,
+        "fabric.concentration": guess.concentration,
+    }
+    return Round(float(np.mean(ratios)) if ratios else 0.0, distances, parameters)
+
+
+def _misalignment(target: Target, maps: list[Microstructure]) -> float:
+    """Difference of the mean axes of scan and sections, as vectors of the doubled angle."""
+    wanted, shown = target.measured["axis_angle"], target.kinds["axis_angle"].measure(maps)
+    return abs(resultant(wanted[1]) - resultant(shown[1]))
+
+
+def corrected(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructure]) -> Guess:
+    """The guess moved by what the sections lack."""
+    size = guess.size.corrected(reduced([target.scan], fixed.factors), reduced(maps, fixed.factors), damping=0.8)
+    there, here = target.measured["aspect_ratio"], target.kinds["aspect_ratio"].measure(maps)
+    # Sections show about 0.4 of a change of the grains' aspect ratio, and 0.2 of it in their spread.
+    mean = float(np.clip(guess.aspect_mean + (there.mean - here.mean) / 0.4, 1.0, 12.0))
+    lacking = there.sd - here.sd - 0.2 * (mean - guess.aspect_mean)
+    sd = float(np.clip(guess.aspect_sd + lacking / 0.5, 0.0, 1.2 * (mean - 1)))
+    return replace(guess, size=size, aspect_mean=mean, aspect_sd=sd, concentration=_concentration(guess, target, maps))
+
+
+def _concentration(guess: Guess, target: Target, maps: list[Microstructure]) -> float:
+    axis, wanted = alignment(target)
+    if wanted == 0:
+        return 0.0
+    shown = resultant(target.kinds["axis_angle"].measure(maps)[1])
+    along = (shown * complex(axis[0], -axis[1]) ** 2).real
+    odds = [r / (1 - min(r, 0.95) ** 2) for r in (wanted, max(along, 0.02))]
+    return float(np.clip(guess.concentration * np.clip(odds[0] / odds[1], 0.4, 2.5), 0.05, 200.0))
