@@ -191,18 +191,29 @@ def costs(cand, m, start, step, cost):
 
 
 @njit(cache=True)
-def keep_nearest_images(cand, site, m, start, step, lengths, cost):
+def keep_nearest_images(cand, site, m, start, step, c, h, lengths, cost):
     """Where a site has several images: only its nearest one in reach keeps its cost, the others get infinity."""
-    c, h = np.empty(3), np.zeros(3)
-    for v in range(SIDE * SIDE * ROW):
-        c[0], c[1] = start[0] + (v // (SIDE * ROW)) * step[0], start[1] + (v // ROW % SIDE) * step[1]
-        c[2] = start[2] + (v % ROW) * step[2]
-        for k in range(m):
-            if not within_reach(cand[k], c, h, lengths, 1.0):
-                cost[k, v] = np.inf
-            for j in range(k):
-                if site[j] == site[k]:
-                    cost[k if cost[j, v] <= cost[k, v] else j, v] = np.inf
+    point, none = np.empty(3), np.zeros(3)
+    order = np.argsort(site[:m], kind="mergesort")
+    for r in range(m):
+        k = order[r]
+        everywhere = within_reach(cand[k], c, h, lengths, 1.0)
+        first = r  # images of one site are neighbours in this order: those before k are order[first:r]
+        while first > 0 and site[order[first - 1]] == site[k]:
+            first -= 1
+        if everywhere and first == r:
+            continue
+        for v in range(SIDE * SIDE * ROW):
+            if not everywhere:
+                point[0], point[1] = start[0] + (v // (SIDE * ROW)) * step[0], start[1] + (v // ROW % SIDE) * step[1]
+                point[2] = start[2] + (v % ROW) * step[2]
+                if not within_reach(cand[k], point, none, lengths, 1.0):
+                    cost[k, v] = np.inf
+            for j in order[first:r]:
+                if cost[j, v] <= cost[k, v]:
+                    cost[k, v] = np.inf
+                else:
+                    cost[j, v] = np.inf
 
 
 @njit(cache=True)
@@ -231,36 +242,69 @@ def lowest_three(cost, m, low, who):
 
 
 @njit(cache=True)
-def several_images(cand, site, m, c, h, lengths):
-    """Does a site occur twice among the candidates, or is an image out of reach in a part of the box?"""
+def several_images(cand, site, m, c, h, lengths, seen):
+    """Does a site occur twice among the candidates, or is an image out of reach in a part of the box?
+
+    `seen` int64 [n + 1] is scratch, zero at first: seen[n] counts the calls, the others say when a site was last met.
+    """
+    seen[-1] += 1
+    several = False
     for k in range(m):
-        if not within_reach(cand[k], c, h, lengths, 1.0):
-            return True
-        for j in range(k):
-            if site[j] == site[k]:
-                return True
-    return False
+        several |= seen[site[k]] == seen[-1] or not within_reach(cand[k], c, h, lengths, 1.0)
+        seen[site[k]] = seen[-1]
+    return several
 
 
-@njit(cache=True)
-def half_variations(cand, m, c, h, step, q, half):
-    """half [m, m]: cost gap beyond which i and j share no voxel of the box; q is scratch.
+@njit(cache=True, inline="always")
+def _half_variation(cand, i, j, q, h, step):
+    """Cost gap beyond which i and j share no voxel of the box; q [m, 3] holds A (centre - site).
 
     Half the variation of c_j - c_i across a voxel: its gradient is 2 (q_j - q_i), changing by 2 (A_j - A_i) t within
     the box; and what curvature adds.
     """
+    xx, xy, xz = abs(cand[i, 3] - cand[j, 3]), abs(cand[i, 4] - cand[j, 4]), abs(cand[i, 5] - cand[j, 5])
+    yy, yz, zz = abs(cand[i, 6] - cand[j, 6]), abs(cand[i, 7] - cand[j, 7]), abs(cand[i, 8] - cand[j, 8])
+    bound = step[0] * (abs(q[i, 0] - q[j, 0]) + xx * h[0] + xy * h[1] + xz * h[2])
+    bound += step[1] * (abs(q[i, 1] - q[j, 1]) + xy * h[0] + yy * h[1] + yz * h[2])
+    bound += step[2] * (abs(q[i, 2] - q[j, 2]) + xz * h[0] + yz * h[1] + zz * h[2])
+    return bound + (xx * step[0] ** 2 + yy * step[1] ** 2 + zz * step[2] ** 2) / 12
+
+
+@njit(cache=True)
+def half_variations(cand, m, c, step, h, q, half):
+    """half [m, m]: `_half_variation` of all pairs; q is scratch."""
     for k in range(m):
         q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])[1:]
     for i in range(m):
         half[i, i] = 0.0
         for j in range(i):
-            xx, xy, xz = abs(cand[i, 3] - cand[j, 3]), abs(cand[i, 4] - cand[j, 4]), abs(cand[i, 5] - cand[j, 5])
-            yy, yz, zz = abs(cand[i, 6] - cand[j, 6]), abs(cand[i, 7] - cand[j, 7]), abs(cand[i, 8] - cand[j, 8])
-            bound = step[0] * (abs(q[i, 0] - q[j, 0]) + xx * h[0] + xy * h[1] + xz * h[2])
-            bound += step[1] * (abs(q[i, 1] - q[j, 1]) + xy * h[0] + yy * h[1] + yz * h[2])
-            bound += step[2] * (abs(q[i, 2] - q[j, 2]) + xz * h[0] + yz * h[1] + zz * h[2])
-            curved = xx * step[0] ** 2 + yy * step[1] ** 2 + zz * step[2] ** 2
-            half[i, j] = half[j, i] = bound + curved / 12
+            half[i, j] = half[j, i] = _half_variation(cand, i, j, q, h, step)
+
+
+@njit(cache=True)
+def sieve(cand, site, m, cost, low, who, c, step, h, reach, q):
+    """Keep the candidates that come near to winning in some voxel of a block; in place, returns their number.
+
+    Where cells are thin, hundreds pass the bounds of a block and a few dozen matter; all that follows is quadratic.
+    """
+    winner = np.zeros(m, np.bool_)
+    for v in range(who.shape[1]):
+        winner[who[0, v]] = True
+    for k in range(m):
+        q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])[1:]
+    owners = np.flatnonzero(winner)
+    keep = winner.copy()
+    for k in range(m):
+        near = np.inf
+        for v in range(who.shape[1]):
+            near = min(near, cost[k, v] - low[0, v])
+        for i in owners:
+            keep[k] |= near < _half_variation(cand, i, k, q, h, step) + reach
+    kept = 0
+    for k in np.flatnonzero(keep):
+        site[kept], cand[kept], cost[kept] = site[k], cand[k], cost[k]
+        kept += 1
+    return kept
 
 
 @njit(cache=True, inline="always")

@@ -22,12 +22,14 @@ from microgen.core.kernels.boxes import (
     lowest,
     lowest_three,
     several_images,
+    sieve,
     variation,
 )
 from microgen.core.kernels.shares import share_voxel
 from microgen.core.kernels.tree import SiteTree
 
 COARSE = 16  # voxels of the boxes that search the tree; multiple of ROW and SIDE
+MANY = 16  # candidates of a block from which it pays to sieve them
 CHUNKS = 32  # fixed, whatever the number of threads: the order of summation must not depend on it
 
 
@@ -66,10 +68,11 @@ class Work(NamedTuple):
     near: np.ndarray  # int64 [capacity]: candidates that may share one voxel
     few: np.ndarray  # int64 [capacity]: candidates that share one voxel
     local: np.ndarray  # float64 [capacity, 8]: each of them around that voxel's centre
+    seen: np.ndarray  # int64 [n + 1]: see several_images
 
 
 @njit(cache=True)
-def _work(capacity):
+def _work(capacity, n):
     return Work(
         np.empty((4, capacity, 10)),
         np.empty((4, capacity), np.int64),
@@ -80,6 +83,7 @@ def _work(capacity):
         np.empty(capacity + 1, np.int64),
         np.empty(capacity, np.int64),
         np.empty((capacity, 8)),
+        np.zeros(n + 1, np.int64),
     )
 
 
@@ -201,12 +205,15 @@ def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
     _box(lattice, low, size, 0.5, offset, c, h)
     start = lattice.start + low * step - offset
     costs(cand, m, start, step, work.cost)
-    if several_images(cand, site, m, c, h, lattice.lengths):
-        keep_nearest_images(cand, site, m, start, step, lattice.lengths, work.cost)
+    if several_images(cand, site, m, c, h, lattice.lengths, work.seen):
+        keep_nearest_images(cand, site, m, start, step, c, h, lattice.lengths, work.cost)
     if want.volumes:
+        if m > MANY:
+            lowest(work.cost, m, work.low, work.who)
+            m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(want.reach, 0.0), work.local)
         lowest_three(work.cost, m, work.low, work.who)
         area, half, used = np.zeros((m, m)), np.empty((m, m)), sweep.flip_used[chunk]
-        half_variations(cand, m, c, h, step, work.local, half)
+        half_variations(cand, m, c, step, h, work.local, half)
         box = _Block(start, step, np.minimum(size, lattice.shape - low))
         flip, flip_gap = sweep.flip[chunk, used:], sweep.flip_gap[chunk, used:]
         used += _shares(box, cand, site, m, work, half, want.reach, flip, flip_gap, sweep.volumes[chunk], area)
@@ -279,13 +286,13 @@ def _run(tree, lattice, want, out, sweep):
     nx, ny, nz = (lattice.shape + COARSE - 1) // COARSE
     total = nx * ny * nz
     for chunk in prange(CHUNKS):
-        work = _work(512)
+        work = _work(512, len(tree.order))
         start = np.empty(3, np.int64)
         for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
             start *= COARSE
             while not _coarse(tree, lattice, start, work, want, out, chunk, sweep):
-                work = _work(2 * work.site.shape[1])
+                work = _work(2 * work.site.shape[1], len(tree.order))
 
 
 def buffers(lattice: Lattice, n: int, *, flips: bool = True) -> Sweep:
