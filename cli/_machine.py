@@ -10,7 +10,7 @@ from microgen.errors import EnvironmentProblem
 
 from ._units import bytes_text
 
-LIBRARIES = 500 << 20
+LIBRARIES = 600 << 20
 BYTES_A_VOXEL = 60
 BYTES_A_GRAIN = 4000
 
