@@ -68,6 +68,7 @@ class Guess:
     form: str
     axis: tuple[float, float, float]
     concentration: float
+    lloyd: int = 0
 
 
 def fit(
@@ -213,6 +214,7 @@ def polycrystal(guess: Guess, fixed: _Fixed) -> Polycrystal:
         fabric=Fabric(guess.axis, float(f"{guess.concentration:.5g}")),
         phases=fixed.phases,
         texture=fixed.texture,
+        lloyd=guess.lloyd,
     )
 
 
@@ -223,7 +225,7 @@ def rehearse(
     generator = polycrystal(guess, fixed)
     grid, _, _ = resolve_box(GRAINS, None, None, None, size_law=generator.size)
     layout = generator.layout(grid, seed=seed)
-    _, solution = untangle(layout, grid, probes=probes)
+    _, solution = untangle(layout, grid, steps=guess.lloyd, probes=probes)
     phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
     body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))
@@ -253,6 +255,7 @@ def _round(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructur
         "aspect_ratio.mean": guess.aspect_mean,
         "aspect_ratio.cv": guess.aspect_sd / guess.aspect_mean,
         "fabric.concentration": guess.concentration,
+        "lloyd": guess.lloyd,
     }
     return Round(float(np.mean(ratios)) if ratios else 0.0, distances, parameters)
 
@@ -263,15 +266,24 @@ def _misalignment(target: Target, maps: list[Microstructure]) -> float:
     return abs(resultant(wanted[1]) - resultant(shown[1]))
 
 
+ROUND = 1.15  # mean aspect ratio of the law below which more regular sites do better than rounder grains
+REGULAR = 3  # Lloyd steps added at a time
+
+
 def corrected(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructure]) -> Guess:
     """The guess moved by what the sections lack."""
     size = guess.size.corrected(reduced([target.scan], fixed.factors), reduced(maps, fixed.factors), damping=0.8)
     there, here = target.measured["aspect_ratio"], target.kinds["aspect_ratio"].measure(maps)
     # Sections show about 0.4 of a change of the grains' aspect ratio, and 0.2 of it in their spread.
-    mean = float(np.clip(guess.aspect_mean + (there.mean - here.mean) / 0.4, 1.0, 12.0))
+    mean = guess.aspect_mean + (there.mean - here.mean) / 0.4
+    lloyd = guess.lloyd
+    if mean < ROUND and lloyd < 3 * REGULAR:  # randomly placed grains are less round than these: order the sites first
+        lloyd, mean = lloyd + REGULAR, guess.aspect_mean
+    mean = float(np.clip(mean, 1.0, 12.0))
     lacking = there.sd - here.sd - 0.2 * (mean - guess.aspect_mean)
     sd = float(np.clip(guess.aspect_sd + lacking / 0.5, 0.0, 1.2 * (mean - 1)))
-    return replace(guess, size=size, aspect_mean=mean, aspect_sd=sd, concentration=_concentration(guess, target, maps))
+    strength = _concentration(guess, target, maps)
+    return replace(guess, size=size, aspect_mean=mean, aspect_sd=sd, concentration=strength, lloyd=lloyd)
 
 
 def _concentration(guess: Guess, target: Target, maps: list[Microstructure]) -> float:
