@@ -58,6 +58,11 @@ class Outputs:
 
     def done(self, identity: dict[str, Any]) -> bool:
         """True when all is there and comes from the run `identity`; files of other runs are an error."""
+        for path in self.files:  # our files never come without their provenance
+            if path.exists() and not sidecar_path(path).exists():
+                raise OutputNotWritable(
+                    f"{path} exists and does not say which run made it. Use --overwrite to replace it."
+                )
         found = [path for path in self.sidecars if path.exists()]
         for path in found:
             if _identity(path) != plain(identity):

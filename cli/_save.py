@@ -14,7 +14,18 @@ from microgen.io.atomic import atomic_path
 from ._job import Job
 from ._laws import Scan
 from ._outputs import PAGE, Outputs, format_for
-from ._result import achieved, statistics_object
+from ._result import achieved, finish, result_object, statistics_object, told_before
+
+
+def already_there(job: Job) -> bool:
+    """With --resume: True when all outputs come from this very run, which is told; files of others are an error."""
+    if not (job.common.resume and job.outputs.done(job.identity())):
+        return False
+    job.reporter.say("all outputs are there, and they come from this very run")
+    told = told_before(microgen.read_provenance(job.outputs.sidecars[0]))
+    fields = {"seed": job.common.seed, "device": job.device, **told}
+    finish(result_object("polycrystal", job.reporter, list(job.outputs), **fields), json=job.common.json)
+    return True
 
 
 def document(

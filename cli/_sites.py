@@ -14,7 +14,7 @@ from microgen.provenance import sha256
 from ._job import Job
 from ._machine import check_memory, memory_need
 from ._result import achieved, finish, grid_line, result_object, sample_fields
-from ._save import document, save, save_report
+from ._save import already_there, document, save, save_report
 
 AGREEMENT = 1e-6
 
@@ -27,6 +27,8 @@ def run(job: Job) -> int:
     table = read_table(path)
     made = _provenance(path)
     job = replace(job, inputs={str(path): sha256(path)})
+    if already_there(job):
+        return 0
     grid = resolve_grid(table, job.request.shape, job.request.spacing, made)
     check_memory(memory_need(grid, len(table.grains)))
     job.reporter.say(grid_line(grid, len(table.grains)))

@@ -26,10 +26,9 @@ from ._result import (
     result_object,
     sample_fields,
     statistics_object,
-    told_before,
     volume_line,
 )
-from ._save import document, save, save_report
+from ._save import already_there, document, save, save_report
 
 polycrystal = FlagApp(name="polycrystal")
 LAWS = Parameter(name="*", group=Group("Laws of the sample (with a scan: fitted, but what you give wins)", sort_key=2))
@@ -53,11 +52,7 @@ def run(
         return preview(job, scan)
     if request.samples:
         return _ensemble.run(job, scan)
-    if common.resume and job.outputs.done(job.identity()):
-        job.reporter.say("all outputs are there, and they come from this very run")
-        told = told_before(microgen.read_provenance(job.outputs.files[0]))
-        fields = {"seed": common.seed, "device": job.device, **told}
-        finish(result_object("polycrystal", job.reporter, list(job.outputs), **fields), json=common.json)
+    if already_there(job):
         return 0
     laws, grid = prepare(job, scan)
     return single(job, scan, laws, grid)

@@ -105,6 +105,12 @@ def test_resume_keeps_a_finished_run_and_refuses_another(microgen) -> None:
     assert Path("a.tif").stat().st_mtime_ns == before
 
 
+def test_resume_never_replaces_what_others_made(microgen) -> None:
+    Path("a.tif").write_text("mine")
+    assert microgen("polycrystal", *SMALL, "--out", "a.tif", "--resume").code == 3
+    assert Path("a.tif").read_text() == "mine"
+
+
 def test_report_is_one_page(microgen) -> None:
     pytest.importorskip("microgen.descriptors.grains")
     assert microgen("polycrystal", *SMALL, "--report", "pages").code == 0
