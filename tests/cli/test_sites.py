@@ -49,3 +49,12 @@ def test_what_does_not_go_with_a_table_is_refused(flags, code, microgen, sample_
 def test_damaged_tables_are_4(text: str, microgen) -> None:
     Path("t.csv").write_text(text)
     assert microgen("polycrystal", "--sites", "t.csv", "--shape", 8, 8, 8, "--out", "a.tif").code == 4
+
+
+def test_resume_keeps_a_rebuilt_volume_and_refuses_another(microgen, sample_folder: Path) -> None:
+    run = ["polycrystal", "--sites", sample_folder / "rve.csv", "--out", "a.tif", "--resume"]
+    assert microgen(*run).code == 0
+    before = Path("a.tif").stat().st_mtime_ns
+    assert microgen(*run).code == 0
+    assert microgen(*run, "--shape", 12, 10, 8).code == 3
+    assert Path("a.tif").stat().st_mtime_ns == before
