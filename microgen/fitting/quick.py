@@ -160,7 +160,7 @@ def first_guess(target: Target, fixed: _Fixed) -> Guess:
     wanted = reduced([target.scan], fixed.factors)
     aspect = target.measured["aspect_ratio"]
     form = "oblate" if aspect.mean > FLAT else "prolate"
-    mean = float(np.interp(aspect.mean, *SECTION_OF[form]))
+    mean = min(float(np.interp(aspect.mean, *SECTION_OF[form])), 0.8 * FLATTEST)
     axis, strength = alignment(target)
     if form == "oblate":  # the symmetry axis of a flat grain is across the long axis that the section shows
         axis = (-axis[1], axis[0], 0.0)
@@ -174,6 +174,7 @@ def first_guess(target: Target, fixed: _Fixed) -> Guess:
     )
 
 
+FLATTEST, WIDEST = 5.0, 0.8  # mean aspect ratio, and deviation over its excess: beyond, grains only cut each other
 CHANCE = 1.73  # over sqrt(n): what n random axes reach as the length of their mean in 5 % of cases (Rayleigh)
 FLAT = 1.6  # mean aspect ratio of a section above which grains are taken to be flat: long ones do not show more
 SECTION_OF = {
@@ -279,9 +280,9 @@ def corrected(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstruc
     lloyd = guess.lloyd
     if mean < ROUND and lloyd < 3 * REGULAR:  # randomly placed grains are less round than these: order the sites first
         lloyd, mean = lloyd + REGULAR, guess.aspect_mean
-    mean = float(np.clip(mean, 1.0, 12.0))
+    mean = float(np.clip(mean, 1.0, FLATTEST))
     lacking = there.sd - here.sd - 0.2 * (mean - guess.aspect_mean)
-    sd = float(np.clip(guess.aspect_sd + lacking / 0.5, 0.0, 1.2 * (mean - 1)))
+    sd = float(np.clip(guess.aspect_sd + lacking / 0.5, 0.0, WIDEST * (mean - 1)))
     strength = _concentration(guess, target, maps)
     return replace(guess, size=size, aspect_mean=mean, aspect_sd=sd, concentration=strength, lloyd=lloyd)
 
