@@ -19,9 +19,10 @@ from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import equivalent_diameter
 from microgen.errors import InvalidParameter
 from microgen.fitting.compare import cut, distinct_share, with_phases_of
+from microgen.fitting.kernel_width import kernel_width
 from microgen.fitting.sections import Body
 from microgen.fitting.size_curve import SizeCurve
-from microgen.fitting.statistics import resultant
+from microgen.fitting.statistics import resultant, thinned
 from microgen.fitting.target import Target
 from microgen.generators.box import resolve_box
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, Texture
@@ -95,7 +96,7 @@ def fit(
         history.append(done)
         if best is None or done.objective < best[0].objective:
             best = (done, guess)
-        if k >= ROUGH and best[0].objective <= GOOD:
+        if k >= ROUGH and (best[0].objective <= GOOD or _settled(history)):
             break
         guess = corrected(guess, target, fixed, maps)
     assert best is not None
@@ -103,6 +104,12 @@ def fit(
         progress(1.0, f"fitted in {len(history)} rounds")
     generator = replace(polycrystal(best[1], fixed), grains=grains)
     return FitResult(generator, tuple(history), time.perf_counter() - began, target.notes)
+
+
+def _settled(history: list[Round]) -> bool:
+    """Have the last two rounds brought less than a tenth?"""
+    before = min((done.objective for done in history[:-2]), default=math.inf)
+    return min(done.objective for done in history[-2:]) > 0.9 * before
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,20 +125,17 @@ class _Fixed:
 
     @classmethod
     def of(cls, target: Target) -> _Fixed:
-        grains, scan = target.scan.grains, target.scan
-        assert grains is not None
+        scan = target.scan
         factors = size_factors(target)
         known = zip(target.phases, target.phase_names, target.phase_fractions)
         laws = [
             PhaseLaw(name, share, scan.phases[p].laue_group, scan.phases[p].lattice, float(factors[p]))
             for p, name, share in known
         ]
-        mine = [grains.phase_id == p for p in target.phases]
-        texture = Texture(
-            "measured",
-            orientations=tuple(grains.orientation[m] for m in mine),
-            weights=tuple(grains.volume[m] for m in mine),
-        )
+        measured = [target.measured[f"texture.{name}"] for name in target.phase_names]
+        orientations, areas = ([thinned(part[k]) for part in measured] for k in (0, 1))
+        width = kernel_width(orientations, areas, [scan.phases[p].laue_group for p in target.phases])
+        texture = Texture("measured", width, tuple(orientations), tuple(areas))
         return cls(tuple(laws), texture, factors, {})
 
 
