@@ -2,7 +2,7 @@
 
 A long or flat cell can be cut in two by others that cross it. Its islands belong to the neighbours in the voxel grains,
 so the prescribed volumes are out of reach of any weights. Sites of such cells (and of those that inherit the islands)
-move to the centroids of the voxel grains; cells that stay cut take the shape of the piece that remains.
+move to the centroids of the voxel grains; cells that stay cut take the square root of their aspect ratio.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
 PROBES, REPEATS = 8, 8
 LOOSE = 0.9  # tolerance of the volumes on the coarse grid: islands show long before volumes are right
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
-HALVED = 0.1  # a cell that loses more than this share is not waited for
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
 
@@ -36,19 +35,11 @@ class Cells(NamedTuple):
     age: torch.Tensor
     """int [n]: for how many rounds a cell has been in trouble"""
     reshaped: torch.Tensor
-    """bool [n]: given another shape"""
-
-
-class Trouble(NamedTuple):
-    """bool [n] each: cells with islands that count, grains that inherit them, cells that lose a good part."""
-
-    cut: torch.Tensor
-    heirs: torch.Tensor
-    badly: torch.Tensor
+    """bool [n]: made rounder"""
 
 
 class Solved(NamedTuple):
-    """The solution, and how many grains were given another shape to reach it."""
+    """The solution, and how many grains were made rounder to reach it."""
 
     solution: Solution
     reshaped: int
@@ -69,8 +60,8 @@ def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progr
             best = Solved(solution, int(cells.reshaped.sum()))
         if solution.converged:
             break
-        found = trouble(solution, grid, share=CUT / 2)
-        cells = eased(cells, solution, grid, found._replace(cut=found.cut | solution.missed))
+        cut, heirs = trouble(solution, grid, share=CUT / 2)
+        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs)
         weights = solution.diagram.weights
     assert best is not None
     return best
@@ -85,72 +76,51 @@ def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
     for left in range(probes, 0, -1):
         solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, tolerance=LOOSE, start=weights)
-        found = trouble(solution, coarse, share=CUT)
-        if left == 1 or int(found.cut.sum()) <= FEW * n:
+        cut, heirs = trouble(solution, coarse, share=CUT)
+        if left == 1 or int(cut.sum()) <= FEW * n:
             return cells, solution
-        cells = eased(cells, solution, coarse, found)
+        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs)
         weights = solution.diagram.weights
     raise AssertionError("unreachable")
 
 
-def trouble(solution: Solution, grid: Grid, *, share: float) -> Trouble:
-    """Cells with islands worth a share of their own or the heir's volume, and the heirs."""
+def trouble(solution: Solution, grid: Grid, *, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """bool [n] twice: cells with islands worth a share of their own or the heir's volume, and the heirs."""
     cut, heirs = (torch.zeros(len(solution.targets), dtype=torch.bool) for _ in range(2))
     if solution.island_voxels == 0:
-        return Trouble(cut, heirs, cut)
+        return cut, heirs
     raw, repaired = solution.diagram.labels(grid).flatten() - 1, solution.labels.flatten() - 1
     moved = raw != repaired
     pairs, counts = torch.unique(torch.stack([raw[moved], repaired[moved]]).long(), dim=1, return_counts=True)
     least = solution.targets[pairs].min(0).values
     hit = counts > share * least
     cut[pairs[0, hit]], heirs[pairs[1, hit]] = True, True
-    return Trouble(cut, heirs, cut & (solution.lost > HALVED * solution.targets))
+    return cut, heirs
 
 
-def eased(cells: Cells, solution: Solution, grid: Grid, found: Trouble) -> Cells:
-    """Cells in trouble are centred on their voxel grains; those cut badly or twice running take their shape as well."""
-    either = found.cut | found.heirs
+def eased(cells: Cells, solution: Solution, grid: Grid, *, cut: torch.Tensor, heirs: torch.Tensor) -> Cells:
+    """Cells in trouble are centred on their voxel grains; those cut twice running are made rounder."""
+    either = cut | heirs
     age = torch.where(either, cells.age + 1, 0)
-    stubborn = found.cut & ((age >= 2) | found.badly)
+    stubborn = cut & (age >= 2)
     centred = at_centroids(solution.labels, solution.diagram, grid)
-    metrics = cells.metrics
-    if bool(stubborn.any()):
-        metrics = moulded(metrics, stubborn, _covariance(solution, centred, grid, which=stubborn))
-    return Cells(torch.where(either[:, None], centred, cells.sites), metrics, age, cells.reshaped | stubborn)
+    return Cells(
+        torch.where(either[:, None], centred, cells.sites),
+        rounder(cells.metrics, stubborn),
+        age,
+        cells.reshaped | stubborn,
+    )
 
 
-def moulded(metrics: torch.Tensor, which: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
-    """The metrics, those of `which` shaped as the covariance [m, d, d] of their grains says, det A as before.
-
-    The largest ratio of two axes shrinks by 5 % at least, so that a cell which stays in trouble ends round.
-    """
-    before = torch.linalg.eigvalsh(metrics[which]).log()
-    values, vectors = torch.linalg.eigh(covariance)
-    logs = -values.log()
-    logs = logs - logs.mean(1, keepdim=True)
-    most = 0.95 * (before[:, -1] - before[:, 0])
-    logs = logs * (most / (logs[:, 0] - logs[:, -1]).clamp(min=1e-9)).clamp(max=1.0)[:, None]
-    axes = (logs + before.mean(1, keepdim=True)).exp()
-    shaped = (vectors * axes[:, None, :]) @ vectors.transpose(1, 2)
+def rounder(metrics: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """The metrics, those of `which` with the square root of their axis ratios and the determinant they had."""
+    values, vectors = torch.linalg.eigh(metrics[which])
+    scale = values.log().mean(1, keepdim=True)
+    half = (scale + 0.5 * (values.log() - scale)).exp()
     out = metrics.clone()
-    out[which] = (shaped + shaped.transpose(1, 2)) / 2
+    out[which] = (vectors * half[:, None, :]) @ vectors.transpose(1, 2)
+    out[which] = (out[which] + out[which].transpose(1, 2)) / 2
     return out
-
-
-def _covariance(solution: Solution, centred: torch.Tensor, grid: Grid, *, which: torch.Tensor) -> torch.Tensor:
-    """Second moments [m, d, d], µm², of the voxel grains `which` about their centroids, voxels taken as boxes."""
-    label = solution.labels.flatten().long() - 1
-    voxels = torch.nonzero(which[label]).flatten()
-    row = (torch.cumsum(which, 0) - 1)[label[voxels]]
-    spacing = torch.tensor(grid.spacing, dtype=torch.float64)
-    index = torch.stack(torch.unravel_index(voxels, grid.shape), 1)
-    x = (index + 0.5) * spacing + torch.tensor(grid.origin, dtype=torch.float64) - centred[label[voxels]]
-    lengths, periodic = torch.tensor(grid.lengths, dtype=torch.float64), torch.tensor(grid.periodic)
-    x = x - torch.where(periodic, lengths * torch.round(x / lengths), 0.0)
-    m, d = int(which.sum()), grid.ndim
-    sums = torch.zeros((m, d, d), dtype=torch.float64).index_add_(0, row, x[:, :, None] * x[:, None, :])
-    counts = torch.bincount(row, minlength=m).clamp(min=1)
-    return sums / counts[:, None, None] + torch.diag(spacing**2 / 12)
 
 
 def coarser(grid: Grid, n: int) -> Grid:
