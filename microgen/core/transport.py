@@ -136,6 +136,7 @@ class _Problem:
         size = share * np.prod(grid.lengths)
         # Cost at the surface of a ball of the prescribed volume: 1 unit of "a grain radius" in weight.
         self.unit = 0.4 * np.linalg.det(a) ** (1 / d) * size ** (2 / d)
+        self.small = share * grid.size < SMALL
         self.reach = REACH * float(np.median(self.unit))
 
     def coarse_to_fine(self) -> np.ndarray:
@@ -206,9 +207,9 @@ class _Problem:
         self, weights: np.ndarray, aim: np.ndarray, lattice: Lattice, room: cpu.Sweep
     ) -> tuple[np.ndarray, cpu.Sweep]:
         """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best."""
-        want = cpu.Wanted(True, True, self.reach)
+        want = cpu.Wanted(True, True, self.reach, bool(self.small.any()))
         best, least, failures = None, np.inf, 0
-        error, gain, small = np.zeros(len(aim)), np.ones(len(aim)), self.share * self.grid.size < SMALL
+        error, gain, small = np.zeros(len(aim)), np.ones(len(aim)), self.small
         while failures < 4 and least > 0:
             swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
             before, error = error, self._error(swept.counts, swept.volumes, aim)
@@ -230,8 +231,7 @@ class _Problem:
 
     def _error(self, counts: np.ndarray, volumes: np.ndarray, aim: np.ndarray) -> np.ndarray:
         """Relative error of what each grain is held to: its count, or its sub-voxel volume where it is small."""
-        target = self.share * self.grid.size
-        return (np.where(target >= SMALL, counts, volumes) - aim) / target
+        return (np.where(self.small, volumes, counts) - aim) / (self.share * self.grid.size)
 
     def _adjust(self, swept: cpu.Sweep, aim: np.ndarray) -> np.ndarray:
         """Change of the weights that brings the recorded voxels within the tolerance, as far as the records reach."""
@@ -242,7 +242,7 @@ class _Problem:
         change, inner = np.zeros(len(aim)), 0.5 * self.tolerance
 
         def excess(change: np.ndarray) -> tuple[np.ndarray, float]:
-            error = self._error(*moved(swept, change), aim)
+            error = self._error(*moved(swept, change, shares=bool(self.small.any())), aim)
             return error, float((np.maximum(np.abs(error) - inner, 0.0) ** 2).sum())
 
         error, merit = excess(change)

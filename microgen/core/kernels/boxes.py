@@ -21,6 +21,10 @@ ROW = 8  # voxels evaluated together along the last axis (one or two vector regi
 SIDE = 4  # voxels of a block along the other axes
 STACK = 256
 
+leaf = njit(cache=True, _nrt=False)
+"""Compiles a function that makes no array. Without reference counts: those of arrays handed on are atomic, and two
+threads counting the same ones took a third of a sweep's time."""
+
 
 class Lattice(NamedTuple):
     """Voxel centres `start + k * step`, k < shape, in a box of `lengths` (0: not periodic along the axis)."""
@@ -31,7 +35,7 @@ class Lattice(NamedTuple):
     lengths: np.ndarray  # float64 [3]
 
 
-@njit(cache=True, inline="always")
+@leaf
 def evaluate(cand, k, x, y, z):
     """Cost minus weight of candidate k at a point, and q = A (point - site)."""
     dx, dy, dz = x - cand[k, 0], y - cand[k, 1], z - cand[k, 2]
@@ -41,7 +45,7 @@ def evaluate(cand, k, x, y, z):
     return dx * qx + dy * qy + dz * qz - cand[k, 9], qx, qy, qz
 
 
-@njit(cache=True)
+@leaf
 def _upper(cand, k, c, h):
     """Upper bound of candidate k's cost over the box."""
     val, qx, qy, qz = evaluate(cand, k, c[0], c[1], c[2])
@@ -51,7 +55,7 @@ def _upper(cand, k, c, h):
     return val + linear + square + 2 * cross
 
 
-@njit(cache=True)
+@leaf
 def within_reach(x, c, h, lengths, sign):
     """Is the image x one of the 3^d translates everywhere (sign +1) or somewhere (sign -1) in the box?
 
@@ -63,7 +67,7 @@ def within_reach(x, c, h, lengths, sign):
     return reached
 
 
-@njit(cache=True, inline="always")
+@leaf
 def _site_distance(cand, k, c, h):
     """Squared distance between a candidate's site and the box (c, h)."""
     total = 0.0
@@ -73,7 +77,7 @@ def _site_distance(cand, k, c, h):
     return total
 
 
-@njit(cache=True)
+@leaf
 def _node_distance(box, node, c, h, shift):
     """Squared distance between a node's box, shifted, and the box (c, h)."""
     total = 0.0
@@ -83,7 +87,7 @@ def _node_distance(box, node, c, h, shift):
     return total
 
 
-@njit(cache=True)
+@leaf
 def _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack):
     """Add the sites of one periodic image that may own a part of the box; returns (m, limit).
 
@@ -140,7 +144,7 @@ def collect(tree, c, h, lengths, slack, cand, site):
     return m
 
 
-@njit(cache=True)
+@leaf
 def cull(cand, site, m, c, h, lengths, slack, out, out_site, val):
     """Keep the candidates that can own a part of the box; returns their number."""
     best = -1
@@ -165,7 +169,7 @@ def cull(cand, site, m, c, h, lengths, slack, out, out_site, val):
     return kept
 
 
-@njit(cache=True, inline="always")
+@leaf
 def _quadratic(cand, k, b, h):
     """Lower bound of t^T (A_k - A_b) t over |t| <= h."""
     total = 0.0
@@ -176,7 +180,7 @@ def _quadratic(cand, k, b, h):
     return total - 2 * abs(cand[k, 7] - cand[b, 7]) * h[1] * h[2]
 
 
-@njit(cache=True)
+@leaf
 def costs(cand, m, start, step, cost):
     """cost [m, SIDE * SIDE * ROW]: each candidate's cost at the voxels of a block with first centre `start`."""
     for k in range(m):
@@ -216,7 +220,7 @@ def keep_nearest_images(cand, site, m, start, step, c, h, lengths, cost):
                     cost[j, v] = np.inf
 
 
-@njit(cache=True)
+@leaf
 def lowest(cost, m, low, who):
     """The lowest cost low[0] and its candidate who[0] at each voxel; ties go to the first."""
     low[0], who[0] = np.inf, -1
@@ -226,22 +230,33 @@ def lowest(cost, m, low, who):
             low[0, i] = min(cost[k, i], low[0, i])
 
 
-@njit(cache=True)
-def lowest_three(cost, m, low, who):
-    """The three lowest costs and their candidates; no branches, so that it runs in vector registers."""
-    low[:], who[:] = np.inf, -1
+@leaf
+def second_lowest(cost, m, low):
+    """The second lowest cost low[1] at each voxel, and once more low[0]: min and max alone run in vector registers."""
+    for i in range(SIDE * SIDE * ROW):
+        low[0, i], low[1, i] = np.inf, np.inf
     for k in range(m):
         for i in range(SIDE * SIDE * ROW):
-            v, first, second, third = cost[k, i], low[0, i], low[1, i], low[2, i]
-            who[2, i] = who[1, i] if v < second else (k if v < third else who[2, i])
-            who[1, i] = who[0, i] if v < first else (k if v < second else who[1, i])
-            who[0, i] = k if v < first else who[0, i]
-            low[2, i] = min(third, max(v, second))
-            low[1, i] = min(second, max(v, first))
-            low[0, i] = min(first, v)
+            low[1, i] = min(low[1, i], max(cost[k, i], low[0, i]))
+            low[0, i] = min(low[0, i], cost[k, i])
 
 
-@njit(cache=True)
+@leaf
+def runners_up(cost, m, winner, v):
+    """The second and third candidate of voxel v, -1 where there is none."""
+    second, third, low, high = -1, -1, np.inf, np.inf
+    for k in range(m):
+        c = cost[k, v]
+        if c >= high or k == winner:
+            continue
+        if c < low:
+            second, third, low, high = k, second, c, low
+        else:
+            third, high = k, c
+    return second, third
+
+
+@leaf
 def several_images(cand, site, m, c, h, lengths, seen):
     """Does a site occur twice among the candidates, or is an image out of reach in a part of the box?
 
@@ -255,7 +270,7 @@ def several_images(cand, site, m, c, h, lengths, seen):
     return several
 
 
-@njit(cache=True, inline="always")
+@leaf
 def _half_variation(cand, i, j, q, h, step):
     """Cost gap beyond which i and j share no voxel of the box; q [m, 3] holds A (centre - site).
 
@@ -270,15 +285,25 @@ def _half_variation(cand, i, j, q, h, step):
     return bound + (xx * step[0] ** 2 + yy * step[1] ** 2 + zz * step[2] ** 2) / 12
 
 
-@njit(cache=True)
+@leaf
 def half_variations(cand, m, c, step, h, q, half):
     """half [m, m]: `_half_variation` of all pairs; q is scratch."""
     for k in range(m):
-        q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])[1:]
+        _, q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])
     for i in range(m):
         half[i, i] = 0.0
         for j in range(i):
             half[i, j] = half[j, i] = _half_variation(cand, i, j, q, h, step)
+
+
+@leaf
+def _shares_with_one(cand, k, winner, lead, q, h, step):
+    """May candidate k, which loses by `lead` or more, share a voxel with one of the winners?"""
+    shares, i = False, 0
+    while i < len(winner) and not shares:
+        shares = winner[i] and lead < _half_variation(cand, i, k, q, h, step)
+        i += 1
+    return shares
 
 
 @njit(cache=True)
@@ -287,27 +312,28 @@ def sieve(cand, site, m, cost, low, who, c, step, h, reach, q):
 
     Where cells are thin, hundreds pass the bounds of a block and a few dozen matter; all that follows is quadratic.
     """
-    winner = np.zeros(m, np.bool_)
+    winner, near = np.zeros(m, np.bool_), np.empty(ROW)
     for v in range(who.shape[1]):
         winner[who[0, v]] = True
     for k in range(m):
         q[k, 0], q[k, 1], q[k, 2] = evaluate(cand, k, c[0], c[1], c[2])[1:]
-    owners = np.flatnonzero(winner)
-    keep = winner.copy()
-    for k in range(m):
-        near = np.inf
-        for v in range(who.shape[1]):
-            near = min(near, cost[k, v] - low[0, v])
-        for i in owners:
-            keep[k] |= near < _half_variation(cand, i, k, q, h, step) + reach
     kept = 0
-    for k in np.flatnonzero(keep):
-        site[kept], cand[kept], cost[kept] = site[k], cand[k], cost[k]
+    for k in range(m):
+        if not winner[k]:
+            near[:] = np.inf
+            for r in range(SIDE * SIDE):  # eight minima side by side run in vector registers
+                for i in range(ROW):
+                    near[i] = min(near[i], cost[k, r * ROW + i] - low[0, r * ROW + i])
+            if not _shares_with_one(cand, k, winner, near.min() - reach, q, h, step):
+                continue
+        site[kept] = site[k]
+        winner[kept] = winner[k]
+        cand[kept], cost[kept], q[kept] = cand[k], cost[k], q[k]
         kept += 1
     return kept
 
 
-@njit(cache=True, inline="always")
+@leaf
 def variation(cand, i, j, point, step):
     """sum_a h_a |d_a (c_j - c_i)| at a point: how far the gap varies across the voxel."""
     _, ix, iy, iz = evaluate(cand, i, point[0], point[1], point[2])

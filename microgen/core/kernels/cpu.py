@@ -19,13 +19,15 @@ from microgen.core.kernels.boxes import (
     cull,
     half_variations,
     keep_nearest_images,
+    leaf,
     lowest,
-    lowest_three,
+    runners_up,
+    second_lowest,
     several_images,
     sieve,
     variation,
 )
-from microgen.core.kernels.shares import share_voxel
+from microgen.core.kernels.shares import PLANES, Room, share_voxel
 from microgen.core.kernels.tree import SiteTree
 
 COARSE = 16  # voxels of the boxes that search the tree; multiple of ROW and SIDE
@@ -39,7 +41,9 @@ class Wanted(NamedTuple):
     labels: bool
     volumes: bool
     reach: float
-    """Voxels whose gap is within `reach` of flipping or sharing are recorded; negative: none."""
+    """Voxels that changes of the weights up to `reach` can flip are recorded; negative: none."""
+    shares: bool = True
+    """Record those too whose shares can change; without, sub-voxel volumes do not follow from the records."""
 
 
 class Sweep(NamedTuple):
@@ -63,12 +67,20 @@ class Work(NamedTuple):
     site: np.ndarray  # int64 [4, capacity]
     val: np.ndarray  # float64 [capacity, 4]
     cost: np.ndarray  # float64 [capacity, voxels]
-    low: np.ndarray  # float64 [3, voxels]: the three lowest costs
-    who: np.ndarray  # int32 [3, voxels]: the candidates they belong to
+    low: np.ndarray  # float64 [2, voxels]: the two lowest costs
+    who: np.ndarray  # int32 [1, voxels]: the candidate of the lowest
     near: np.ndarray  # int64 [capacity]: candidates that may share one voxel
-    few: np.ndarray  # int64 [capacity]: candidates that share one voxel
-    local: np.ndarray  # float64 [capacity, 8]: each of them around that voxel's centre
+    local: np.ndarray  # float64 [capacity, 3]: gradients of the block's candidates
+    point: np.ndarray  # float64 [3]: a voxel's centre
+    widest: np.ndarray  # float64 [capacity]: gap beyond which a candidate shares no voxel of the block
+    room: Room  # for one shared voxel
     seen: np.ndarray  # int64 [n + 1]: see several_images
+
+
+@leaf
+def _reach(want):
+    """Gap up to which voxels are recorded, beyond that at which they are shared; two weights change against another."""
+    return want.reach if want.shares else 2 * want.reach
 
 
 @njit(cache=True)
@@ -78,11 +90,13 @@ def _work(capacity, n):
         np.empty((4, capacity), np.int64),
         np.empty((capacity, 4)),
         np.empty((capacity, SIDE * SIDE * ROW)),
-        np.empty((3, SIDE * SIDE * ROW)),
-        np.empty((3, SIDE * SIDE * ROW), np.int32),
+        np.empty((2, SIDE * SIDE * ROW)),
+        np.empty((1, SIDE * SIDE * ROW), np.int32),
         np.empty(capacity + 1, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty((capacity, 8)),
+        np.empty((capacity, 3)),
+        np.empty(3),
+        np.empty(capacity),
+        Room(np.empty(capacity, np.int64), np.empty((capacity, 8)), np.empty(capacity), np.empty((PLANES, PLANES, 5))),
         np.zeros(n + 1, np.int64),
     )
 
@@ -110,7 +124,7 @@ def _fill(lattice, low, size, site, want, out, counts, volumes):
         out[low[0] : high[0], low[1] : high[1], low[2] : high[2]] = site + 1
 
 
-@njit(cache=True)
+@leaf
 def _tally(lattice, low, site, winner, labelled, out, counts):
     """Counts, and labels when wanted, of an evaluated block."""
     for r in range(SIDE * SIDE):
@@ -124,44 +138,41 @@ def _tally(lattice, low, site, winner, labelled, out, counts):
                 out[ix, iy, low[2] + q] = owner + 1
 
 
-@njit(cache=True)
-def _record(cand, site, who, low, v, point, step, flip, flip_gap):
+@leaf
+def _record(cand, site, ranks, cost, v, point, step, flip, flip_gap, row):
     """Write down a voxel that may change hands: its three lowest sites, their gaps and variations."""
-    for rank in range(3):
-        k = who[rank, v]
-        flip[rank] = site[k] if k >= 0 else site[who[0, v]]
-        if rank > 0:
-            near = k >= 0 and low[rank, v] < np.inf
-            flip_gap[2 * rank - 2] = low[rank, v] - low[0, v] if near else np.inf
-            flip_gap[2 * rank - 1] = variation(cand, who[0, v], k, point, step) if near else 0.0
+    winner = ranks[0]
+    flip[row, 0] = site[winner]
+    for rank in range(1, 3):
+        k = ranks[rank]
+        near = k >= 0 and cost[k, v] < np.inf
+        flip[row, rank] = site[k] if near else site[winner]
+        flip_gap[row, 2 * rank - 2] = cost[k, v] - cost[winner, v] if near else np.inf
+        flip_gap[row, 2 * rank - 1] = variation(cand, winner, k, point, step) if near else 0.0
 
 
-@njit(cache=True)
-def _shares(box, cand, site, m, work, half, reach, flip, flip_gap, volumes, area):
-    """Sub-voxel volumes, interface terms and flips of an evaluated block; returns the number of flips."""
-    cost, low, who, few, local, value, near = (
-        work.cost,
-        work.low,
-        work.who,
-        work.few,
-        work.local,
-        work.val[:, 0],
-        work.near,
-    )
-    point, used, widest = np.empty(3), 0, np.empty(m)
+@leaf
+def _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, volumes, area):
+    """Sub-voxel volumes, interface terms and flips of an evaluated block; returns the number of flips so far."""
+    # Whole arrays and indices, no slices: the reference counts of slices are atomic, and a quarter of a sweep's time.
+    cost, low, who, near, room = work.cost, work.low, work.who, work.near, work.room
+    start, step, shape = box.start, box.step, box.shape
+    point, widest, reach = work.point, work.widest, _reach(want)
     for k in range(m):
-        widest[k] = half[k].max()
+        widest[k] = 0.0
+        for i in range(m):
+            widest[k] = max(widest[k], half[k, i])
     for r in range(SIDE * SIDE):
-        if r // SIDE >= box.shape[0] or r % SIDE >= box.shape[1]:
+        if r // SIDE >= shape[0] or r % SIDE >= shape[1]:
             continue
-        point[0], point[1] = box.start[0] + (r // SIDE) * box.step[0], box.start[1] + (r % SIDE) * box.step[1]
-        for q in range(box.shape[2]):
+        point[0], point[1] = start[0] + (r // SIDE) * step[0], start[1] + (r % SIDE) * step[1]
+        for q in range(shape[2]):
             v = r * ROW + q
-            winner, gap = who[0, v], low[1, v] - low[0, v]
+            winner, gap = np.int64(who[0, v]), low[1, v] - low[0, v]
             volumes[site[winner]] += 1.0
             if gap >= widest[winner] + max(reach, 0.0):
                 continue
-            point[2] = box.start[2] + q * box.step[2]
+            point[2] = start[2] + q * step[2]
             if gap < widest[winner]:
                 near[0], count = winner, 1
                 for k in range(m):
@@ -169,10 +180,12 @@ def _shares(box, cand, site, m, work, half, reach, flip, flip_gap, volumes, area
                         near[count] = k
                         count += k != winner
                 if count > 1:
-                    share_voxel(cand, site, near[:count], point, box.step, few, local, value, volumes, area)
-            if reach >= 0 and gap < half[winner, who[1, v]] + reach:
-                _record(cand, site, who, low, v, point, box.step, flip[used], flip_gap[used])
-                used += 1
+                    share_voxel(cand, site, near, count, point, step, room, volumes, area)
+            if reach >= 0:
+                second, third = runners_up(cost, m, winner, v)
+                if second >= 0 and gap < reach + (half[winner, second] if want.shares else 0.0):
+                    _record(cand, site, (winner, second, third), cost, v, point, step, flip, flip_gap, used)
+                    used += 1
     return used
 
 
@@ -208,15 +221,16 @@ def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
     if several_images(cand, site, m, c, h, lattice.lengths, work.seen):
         keep_nearest_images(cand, site, m, start, step, c, h, lattice.lengths, work.cost)
     if want.volumes:
+        lowest(work.cost, m, work.low, work.who)
         if m > MANY:
+            m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(_reach(want), 0.0), work.local)
             lowest(work.cost, m, work.low, work.who)
-            m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(want.reach, 0.0), work.local)
-        lowest_three(work.cost, m, work.low, work.who)
-        area, half, used = np.zeros((m, m)), np.empty((m, m)), sweep.flip_used[chunk]
+        second_lowest(work.cost, m, work.low)
+        area, half = np.zeros((m, m)), np.empty((m, m))
         half_variations(cand, m, c, step, h, work.local, half)
         box = _Block(start, step, np.minimum(size, lattice.shape - low))
-        flip, flip_gap = sweep.flip[chunk, used:], sweep.flip_gap[chunk, used:]
-        used += _shares(box, cand, site, m, work, half, want.reach, flip, flip_gap, sweep.volumes[chunk], area)
+        flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
+        used = _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
         sweep.flip_used[chunk] = used
         _pairs(site, m, area, chunk, sweep)
     else:

@@ -20,7 +20,7 @@ def _share(gap, s):
 
 
 @njit(cache=True, parallel=True)
-def _moved(flip, flip_gap, used, change, counts, volumes):
+def _moved(flip, flip_gap, used, change, shares, counts, volumes):
     for chunk in prange(len(used)):
         for r in range(used[chunk]):
             i, winner, least = flip[chunk, r, 0], 0, 0.0
@@ -29,8 +29,8 @@ def _moved(flip, flip_gap, used, change, counts, volumes):
                 new = gap + change[i] - change[j]
                 if new < least:
                     winner, least = rank, new
-                share = _share(new, s) - _share(gap, s)
-                if share != 0.0:
+                if shares:
+                    share = _share(new, s) - _share(gap, s)
                     volumes[chunk, i] -= share
                     volumes[chunk, j] += share
             if winner > 0:
@@ -38,9 +38,12 @@ def _moved(flip, flip_gap, used, change, counts, volumes):
                 counts[chunk, flip[chunk, r, winner]] += 1
 
 
-def moved(sweep: Sweep, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts int64 [n] and sub-voxel volumes float64 [n] (in voxels) after the weights changed by `change` [n]."""
+def moved(sweep: Sweep, change: np.ndarray, *, shares: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Counts int64 [n] and sub-voxel volumes float64 [n] (in voxels) after the weights changed by `change` [n].
+
+    Without `shares` (or where the sweep did not record them) the volumes are those of the sweep.
+    """
     counts = np.zeros((len(sweep.flip_used), len(change)), np.int64)
     volumes = np.zeros(counts.shape)
-    _moved(sweep.flip, sweep.flip_gap, sweep.flip_used, change, counts, volumes)
+    _moved(sweep.flip, sweep.flip_gap, sweep.flip_used, change, shares, counts, volumes)
     return sweep.counts + counts.sum(0), sweep.volumes + volumes.sum(0)
