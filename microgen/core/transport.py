@@ -36,6 +36,7 @@ LOCAL = 0.1  # share of a grain's own stiffness that ties its weight down while 
 NEAR = 0.05  # error at which a grid is left for the next finer one
 NEAR_LAST = 0.15  # error from which voxel counts are dealt with directly
 FAR = 1.0  # error above which a grid is not left as long as its steps help at all
+LEAP = 0.7  # most that a weight changes in a step, in the cost at a surface: twice or half the volume, not more
 STEPS = 25  # sweeps of one grid before going on to the next
 
 OnStep = Callable[[float, str], None]
@@ -165,7 +166,7 @@ class _Problem:
             self._tell(grid, worst, "sub-voxel volumes")
             if worst <= near or failures > (2 if worst < FAR else 6):
                 break
-            trial = weights + self._direction(swept, residual, target, caution)
+            trial = weights + self._direction(weights, swept, target, caution)
             after = cpu.sweep(with_weights(self.tree, trial), lattice, want, rooms[1])
             gain = _merit(target - after.volumes, target) / _merit(residual, target)
             if gain < 1:
@@ -176,12 +177,25 @@ class _Problem:
             failures = failures + 1 if gain > (0.7 if worst < FAR else 1.0) else 0
         return weights
 
-    def _direction(self, swept: cpu.Sweep, residual: np.ndarray, target: np.ndarray, caution: float) -> np.ndarray:
-        """Newton direction; a cell that meets no other is lifted by a part of its own unit."""
+    def _direction(self, weights: np.ndarray, swept: cpu.Sweep, target: np.ndarray, caution: float) -> np.ndarray:
+        """Newton direction; no cell leaps beyond its own size, and one that meets no other is lifted."""
+        residual = target - swept.volumes
         laplacian = _laplacian(*_pairs(swept), len(target))
         alone = laplacian.diagonal() <= 1e-9 * target / self.unit
         step = _solve(laplacian + diags_array(caution * target / self.unit), np.where(alone, 0.0, residual))
-        return np.where(alone & (residual > 0), 0.3 * self.unit, step)
+        step = _held(step, laplacian, LEAP * self.unit)  # a sliver's small faces ask for too much
+        lost = np.flatnonzero(alone & (residual > 0))
+        step[lost] = [self._lift(weights, i) for i in lost]
+        return step
+
+    def _lift(self, weights: np.ndarray, i: int) -> float:
+        """What brings the site of an empty cell to the cell's own boundary: next to a close site, half of that cell."""
+        sites, metrics = _array(self.diagram.sites), _array(self.diagram.metrics)
+        lengths = np.array(self.diagram.lengths)
+        away = sites[i] - sites
+        away -= np.where(self.diagram.periodic, lengths * np.round(away / lengths), 0.0)
+        cost = np.einsum("nj,njk,nk->n", away, metrics, away) - weights
+        return float(cost[i] - np.delete(cost, i).min())
 
     def polish(self, weights: np.ndarray) -> Solution:
         """Bring counts (and sub-voxel volumes of small grains) of the finest grid within the tolerance.
@@ -223,9 +237,8 @@ class _Problem:
             overshot = (error * before < 0) & (np.abs(error) > 0.5 * np.abs(before))
             gain = np.where(overshot, 0.5 * gain, np.minimum(1.0, 1.5 * gain))
             if miss > 0:
-                weights = weights + self._adjust(
-                    swept, np.where(small, swept.volumes + gain * (aim - swept.volumes), aim)
-                )
+                goal = np.where(small, swept.volumes + gain * (aim - swept.volumes), aim)
+                weights = weights + self._adjust(swept, goal)
         assert best is not None
         return best
 
@@ -236,9 +249,9 @@ class _Problem:
     def _adjust(self, swept: cpu.Sweep, aim: np.ndarray) -> np.ndarray:
         """Change of the weights that brings the recorded voxels within the tolerance, as far as the records reach."""
         target = self.share * self.grid.size
-        pair, area = _pairs(swept)
         # Errors of counts are noise from grain to grain: Levenberg's term keeps what corrects them local.
-        laplacian = _laplacian(pair, area, len(aim)) + diags_array(LOCAL * target / self.unit)
+        bare = _laplacian(*_pairs(swept), len(aim))
+        laplacian = bare + diags_array(LOCAL * target / self.unit)
         change, inner = np.zeros(len(aim)), 0.5 * self.tolerance
 
         def excess(change: np.ndarray) -> tuple[np.ndarray, float]:
@@ -253,9 +266,7 @@ class _Problem:
             # What does not sum to zero goes to all grains by their volume: evenly, it would drown the smallest ones.
             step = _solve(laplacian, target * (wrong.sum() / target.sum()) - wrong)
             for damping in (1.0, 0.5, 0.25, 0.1, 0.03):
-                trial = change + damping * step
-                if np.abs(trial[pair[:, 0]] - trial[pair[:, 1]]).max(initial=0.0) > 2 * self.reach:
-                    continue  # the records do not reach so far
+                trial = _held(change + damping * step, bare, self.reach)  # the records reach no farther
                 trial_error, trial_merit = excess(trial)
                 if trial_merit < merit:
                     break
@@ -309,6 +320,16 @@ def _laplacian(pair: np.ndarray, area: np.ndarray, n: int) -> csr_matrix:
     i, j = pair[:, 0], pair[:, 1]
     off = coo_matrix((np.r_[area, area], (np.r_[i, j], np.r_[j, i])), shape=(n, n)).tocsr()
     return csr_matrix(diags_array(np.asarray(off.sum(1)).ravel()) - off)
+
+
+def _held(change: np.ndarray, laplacian: csr_matrix, most: np.ndarray | float) -> np.ndarray:
+    """Changes of the weights, none of which differs by more than `most` from the mean of its neighbours (by face).
+
+    Neighbours drift together by more than that, and may.
+    """
+    diagonal = laplacian.diagonal()
+    own = laplacian @ change / np.where(diagonal > 0, diagonal, np.inf)
+    return change + np.clip(own, -most, most) - own
 
 
 def _solve(laplacian: csr_matrix, residual: np.ndarray) -> np.ndarray:
