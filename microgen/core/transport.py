@@ -35,6 +35,7 @@ REACH = 0.1  # recorded change of a cost gap, in the cost at a grain's surface: 
 LOCAL = 0.1  # share of a grain's own stiffness that ties its weight down while counts are polished
 NEAR = 0.05  # error at which a grid is left for the next finer one
 NEAR_LAST = 0.15  # error from which voxel counts are dealt with directly
+NEAR_ROUGH, SEEN = 0.3, 30.0  # the same where rough will do: errors of smaller cells count as of so many voxels
 FAR = 1.0  # error above which a grid is not left as long as its steps help at all
 LEAP = 0.7  # most that a weight changes in a step, in the cost at a surface: twice or half the volume, not more
 STEPS = 25  # sweeps of one grid before going on to the next
@@ -51,6 +52,7 @@ def solve_weights(
     tolerance: float = 0.01,
     repair: bool = True,
     start: Float[Tensor, " n"] | None = None,
+    rough: bool = False,
     on_step: OnStep | None = None,
 ) -> Solution:
     """Weights for which cell i has volume `volumes[i]` (µm^d, summing to the box), within `tolerance` of each.
@@ -58,7 +60,8 @@ def solve_weights(
     With `repair`, voxels detached from their grain are given to the neighbour that shares most faces with them, and
     the counts are polished again.
 
-    `start` are weights of a similar problem: then the coarse grids are left out.
+    `start` are weights of a similar problem: then the coarse grids are left out. `rough` stops where volumes are about
+    right, cells of a few voxels aside, and does not polish: enough to see which cells are cut in two.
 
     The solution says whether the tolerance was met; it never raises for that. Raises InvalidParameter for coincident
     sites, metrics that are not positive definite, and volumes that are not positive or do not sum to the box.
@@ -68,8 +71,9 @@ def solve_weights(
     _check(diagram, volumes, grid, tolerance)
     share = _array(volumes)
     problem = _Problem(diagram, share / share.sum(), grid, tolerance, repair=repair, on_step=on_step)
+    problem.rough = rough
     weights = problem.coarse_to_fine() if start is None else problem.newton(_array(start), grid)
-    best = problem.polish(weights)
+    best = problem.measured(weights) if rough else problem.polish(weights)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
 
 
@@ -128,7 +132,7 @@ class _Problem:
         on_step: OnStep | None,
     ):
         self.diagram, self.share, self.grid, self.tolerance = diagram, share, grid, tolerance
-        self.repair, self.on_step = repair, on_step
+        self.repair, self.on_step, self.rough = repair, on_step, False
         self.order = (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
         self.tree = diagram.tree(self.order)
         self.history: list[Step] = []
@@ -160,11 +164,12 @@ class _Problem:
         want = cpu.Wanted(False, True, -1.0)
         swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, rooms[0])
         caution, failures, near = 0.5, 0, NEAR_LAST if grid is self.grid else NEAR
+        least, near, patience = (SEEN, NEAR_ROUGH, 1) if self.rough else (0, near, 6)
         for _ in range(STEPS):
             residual = target - swept.volumes
-            worst = float(np.abs(residual / target).max())
+            worst = float((np.abs(residual) / np.maximum(target, least)).max())
             self._tell(grid, worst, "sub-voxel volumes")
-            if worst <= near or failures > (2 if worst < FAR else 6):
+            if worst <= near or failures > (2 if worst < FAR else patience):
                 break
             trial = weights + self._direction(weights, swept, target, caution)
             after = cpu.sweep(with_weights(self.tree, trial), lattice, want, rooms[1])
@@ -196,6 +201,12 @@ class _Problem:
         away -= np.where(self.diagram.periodic, lengths * np.round(away / lengths), 0.0)
         cost = np.einsum("nj,njk,nk->n", away, metrics, away) - weights
         return float(cost[i] - np.delete(cost, i).min())
+
+    def measured(self, weights: np.ndarray) -> Solution:
+        """What these weights give, islands given away."""
+        lattice, target = self.diagram.lattice(self.grid, self.order), self.share * self.grid.size
+        swept = cpu.sweep(with_weights(self.tree, weights), lattice, cpu.Wanted(True, True, -1.0))
+        return self._solution(weights, swept, target)
 
     def polish(self, weights: np.ndarray) -> Solution:
         """Bring counts (and sub-voxel volumes of small grains) of the finest grid within the tolerance.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
 PROBES, REPEATS = 8, 8
-LOOSE = 0.9  # tolerance of the volumes on the coarse grid: islands show long before volumes are right
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
@@ -75,7 +74,7 @@ def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES
     n, coarse, weights = len(sites), coarser(grid, len(sites)), None
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
     for left in range(probes, 0, -1):
-        solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, tolerance=LOOSE, start=weights)
+        solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
         cut, heirs = trouble(solution, coarse, share=CUT)
         if left == 1 or int(cut.sum()) <= FEW * n:
             return cells, solution
