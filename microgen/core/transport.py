@@ -38,6 +38,7 @@ NEAR_LAST = 0.15  # error from which voxel counts are dealt with directly
 NEAR_ROUGH, SEEN = 0.3, 30.0  # the same where rough will do: errors of smaller cells count as of so many voxels
 FAR = 1.0  # error above which a grid is not left as long as its steps help at all
 LEAP = 0.7  # most that a weight changes in a step, in the cost at a surface: twice or half the volume, not more
+MENDED = 0.2  # islands up to this share of a grain are made up for by its volume: larger ones grow with it
 STEPS = 25  # sweeps of one grid before going on to the next
 
 OnStep = Callable[[float, str], None]
@@ -224,9 +225,10 @@ class _Problem:
                 best, failures = solution, 0
             else:
                 failures += 1
-            if solution.converged or solution.island_voxels == 0 or failures > 1:
+            if solution.converged or solution.island_voxels == 0 or failures > 0:
                 return best
-            aim = np.maximum(target - (solution.counts.numpy() - swept.counts), 0.5 * target)
+            gift = solution.counts.numpy() - swept.counts
+            aim = np.where(np.abs(gift) < MENDED * target, target - gift, target)
 
     def _settle(
         self, weights: np.ndarray, aim: np.ndarray, lattice: Lattice, room: cpu.Sweep

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from microgen.generators.polycrystal import Layout, Progress
 
 PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
-PROBES, REPEATS = 8, 8
+PROBES, REPEATS = 8, 16
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
@@ -59,7 +59,7 @@ def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progr
             best = Solved(solution, int(cells.reshaped.sum()))
         if solution.converged:
             break
-        cut, heirs = trouble(solution, grid, share=CUT / 2)
+        cut, heirs = trouble(solution, grid, share=CUT / 2, among=solution.missed)
         cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs)
         weights = solution.diagram.weights
     assert best is not None
@@ -83,8 +83,13 @@ def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES
     raise AssertionError("unreachable")
 
 
-def trouble(solution: Solution, grid: Grid, *, share: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """bool [n] twice: cells with islands worth a share of their own or the heir's volume, and the heirs."""
+def trouble(
+    solution: Solution, grid: Grid, *, share: float, among: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """bool [n] twice: cells with islands worth a share of their own or the heir's volume, and the heirs.
+
+    With `among` (bool [n]) only where one of the two is marked: the others are made up for by volume.
+    """
     cut, heirs = (torch.zeros(len(solution.targets), dtype=torch.bool) for _ in range(2))
     if solution.island_voxels == 0:
         return cut, heirs
@@ -93,6 +98,8 @@ def trouble(solution: Solution, grid: Grid, *, share: float) -> tuple[torch.Tens
     pairs, counts = torch.unique(torch.stack([raw[moved], repaired[moved]]).long(), dim=1, return_counts=True)
     least = solution.targets[pairs].min(0).values
     hit = counts > share * least
+    if among is not None:
+        hit &= among[pairs].any(0)
     cut[pairs[0, hit]], heirs[pairs[1, hit]] = True, True
     return cut, heirs
 
