@@ -93,7 +93,7 @@ def test_equal_weights_and_metrics_give_voronoi():
 def test_two_sites_are_cut_by_the_analytic_plane(shift):
     # |y - a|² - w = |y - b|²  <=>  x = 1/2 - w / (2 · 0.4) for a = 0.3, b = 0.7: the weight moves the plane
     cells = diagram(
-        [[0.3, 0.5], [0.7, 0.5]], np.repeat(np.eye(2)[None], 2, 0), [0.0, 2 * 0.4 * shift], (1, 1), (False, False)
+        [[0.3, 0.5], [0.7, 0.5]], np.repeat(np.eye(2)[None], 2, 0), [0.0, 2 * 0.4 * shift], (1.0, 1.0), (False, False)
     )
     grid = Grid((100, 4), (0.01, 0.25))
     assert cells.volumes(grid).numpy() == pytest.approx([0.5 - shift, 0.5 + shift], abs=1e-12)
@@ -140,4 +140,4 @@ def test_results_do_not_depend_on_the_number_of_threads():
 )
 def test_bad_metrics_are_refused(metric, word):
     with pytest.raises(InvalidParameter, match=word):
-        diagram([[0.5, 0.5]], [metric], [0.0], (1, 1), (True, True))
+        diagram([[0.5, 0.5]], [metric], [0.0], (1.0, 1.0), (True, True))
