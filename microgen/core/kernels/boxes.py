@@ -21,7 +21,7 @@ ROW = 8  # voxels evaluated together along the last axis (one or two vector regi
 SIDE = 4  # voxels of a block along the other axes
 STACK = 256
 
-leaf = njit(cache=True, _nrt=False)
+leaf = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]
 """Compiles a function that makes no array. Without reference counts: those of arrays handed on are atomic, and two
 threads counting the same ones took a third of a sweep's time."""
 
