@@ -2,8 +2,7 @@
 
 A long or flat cell can be cut in two by others that cross it. Its islands belong to the neighbours in the voxel grains,
 so the prescribed volumes are out of reach of any weights. Sites of such cells (and of those that inherit the islands)
-move to the centroids of the voxel grains; cells that stay cut are laid along those that cut them, as plates that are
-parallel do not cut one another, and at last take the square root of their aspect ratio.
+move to the centroids of the voxel grains; cells that stay cut take the square root of their aspect ratio.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
 PROBES, REPEATS = 8, 16
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
-AGAIN = 2  # rounds of trouble from which moving the site is not enough
-ALONG = 2  # rounds in which cells are laid along others, while the grid is coarse: on the fine one it unsettles others
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
 
@@ -62,8 +59,8 @@ def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progr
             best = Solved(solution, int(cells.reshaped.sum()))
         if solution.converged:
             break
-        heir, heirs = trouble(solution, grid, share=CUT / 2, among=solution.missed)
-        cells = eased(cells, solution, grid, heir=heir, also=heirs | solution.missed)
+        cut, heirs = trouble(solution, grid, share=CUT / 2, among=solution.missed)
+        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs)
         weights = solution.diagram.weights
     assert best is not None
     return best
@@ -78,10 +75,10 @@ def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
     for left in range(probes, 0, -1):
         solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
-        heir, heirs = trouble(solution, coarse, share=CUT)
-        if left == 1 or int((heir >= 0).sum()) <= FEW * n:
+        cut, heirs = trouble(solution, coarse, share=CUT)
+        if left == 1 or int(cut.sum()) <= FEW * n:
             return cells, solution
-        cells = eased(cells, solution, coarse, heir=heir, also=heirs, along=ALONG)
+        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs)
         weights = solution.diagram.weights
     raise AssertionError("unreachable")
 
@@ -89,15 +86,13 @@ def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES
 def trouble(
     solution: Solution, grid: Grid, *, share: float, among: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """int64 [n]: the cell that inherits the largest island of each that is cut, -1 elsewhere; bool [n]: all heirs.
+    """bool [n] twice: cells with islands worth a share of their own or the heir's volume, and the heirs.
 
-    Islands count from a share of their own cell's or the heir's volume. With `among` (bool [n]) only where one of the
-    two is marked: the others are made up for by volume.
+    With `among` (bool [n]) only where one of the two is marked: the others are made up for by volume.
     """
-    n = len(solution.targets)
-    heir, heirs = torch.full((n,), -1), torch.zeros(n, dtype=torch.bool)
+    cut, heirs = (torch.zeros(len(solution.targets), dtype=torch.bool) for _ in range(2))
     if solution.island_voxels == 0:
-        return heir, heirs
+        return cut, heirs
     raw, repaired = solution.diagram.labels(grid).flatten() - 1, solution.labels.flatten() - 1
     moved = raw != repaired
     pairs, counts = torch.unique(torch.stack([raw[moved], repaired[moved]]).long(), dim=1, return_counts=True)
@@ -105,41 +100,22 @@ def trouble(
     hit = counts > share * least
     if among is not None:
         hit &= among[pairs].any(0)
-    order = torch.argsort(counts[hit], stable=True)  # the largest is written last
-    for donor, taker in pairs[:, hit][:, order].T.tolist():
-        heir[donor] = taker
-    heirs[pairs[1, hit]] = True
-    return heir, heirs
+    cut[pairs[0, hit]], heirs[pairs[1, hit]] = True, True
+    return cut, heirs
 
 
-def eased(
-    cells: Cells, solution: Solution, grid: Grid, *, heir: torch.Tensor, also: torch.Tensor, along: int = 0
-) -> Cells:
-    """Cells in trouble are centred on their voxel grains; those cut again are laid along their heirs, so many times.
-
-    Then they are made rounder: that always helps, but moves the sample away from its law of aspect ratios.
-    """
-    cut = heir >= 0
-    either = cut | also
+def eased(cells: Cells, solution: Solution, grid: Grid, *, cut: torch.Tensor, heirs: torch.Tensor) -> Cells:
+    """Cells in trouble are centred on their voxel grains; those cut twice running are made rounder."""
+    either = cut | heirs
     age = torch.where(either, cells.age + 1, 0)
-    turned, stubborn = cut & (age >= AGAIN) & (age < AGAIN + along), cut & (age >= AGAIN + along)
+    stubborn = cut & (age >= 2)
     centred = at_centroids(solution.labels, solution.diagram, grid)
     return Cells(
         torch.where(either[:, None], centred, cells.sites),
-        rounder(laid_along(cells.metrics, turned, heir), stubborn),
+        rounder(cells.metrics, stubborn),
         age,
         cells.reshaped | stubborn,
     )
-
-
-def laid_along(metrics: torch.Tensor, which: torch.Tensor, heir: torch.Tensor) -> torch.Tensor:
-    """The metrics, those of `which` turned into the axes of their heirs: parallel plates do not cut one another."""
-    own = torch.linalg.eigvalsh(metrics[which])
-    axes = torch.linalg.eigh(metrics[heir[which]]).eigenvectors
-    out = metrics.clone()
-    out[which] = (axes * own[:, None, :]) @ axes.transpose(1, 2)
-    out[which] = (out[which] + out[which].transpose(1, 2)) / 2
-    return out
 
 
 def rounder(metrics: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
