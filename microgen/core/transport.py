@@ -191,7 +191,7 @@ class _Problem:
         step = _solve(laplacian + diags_array(caution * target / self.unit), np.where(alone, 0.0, residual))
         step = _held(step, laplacian, LEAP * self.unit)  # a sliver's small faces ask for too much
         lost = np.flatnonzero(alone & (residual > 0))
-        step[lost] = [self._lift(weights, i) for i in lost]
+        step[lost] = [self._lift(weights, int(i)) for i in lost]
         return step
 
     def _lift(self, weights: np.ndarray, i: int) -> float:
