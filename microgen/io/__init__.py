@@ -23,6 +23,8 @@ MODULES: tuple[str, ...] = (
     "vti",
     "grain_table",
     "numpy_file",
+    "stl",
+    "threemf",
 )
 """Where two formats share a suffix the first one has it, and the other is asked for by name."""
 
