@@ -30,6 +30,8 @@ COARSEST = 2.0
 MAX_TRIANGLES = 2_000_000
 PRINTERS = {"fdm": 0.8, "sla": 0.5, "sls": 0.7, "dmls": 0.4}
 """Thinnest wall that prints, mm."""
+SWELLING = 0.5
+"""Farthest the surface may move to hold the volume of the voxels, in voxels."""
 CLOSEST = 0.01
 """Vertices keep this share of an edge from its ends: the edges of one corner never meet in float32."""
 PINCH = 0.02
@@ -79,7 +81,7 @@ def level_set_mesh(
 ) -> TriangleMesh:
     """The closed surface of `printable_solid`, without the report."""
     placed = _placed(ms, scale, clip)
-    return _surface(_without_islands(placed.u, min_part)[0], placed, max_triangles)
+    return _surface(_without_islands(placed.u, min_part)[0], placed, min_part, max_triangles)
 
 
 def printable_solid(
@@ -97,8 +99,8 @@ def printable_solid(
     """
     placed = _placed(ms, scale, clip)
     u, islands = _without_islands(placed.u, min_part)
-    mesh = _surface(u, placed, max_triangles)
-    pieces = shells(mesh)
+    mesh = _surface(u, placed, min_part, max_triangles)
+    pieces = shells(mesh)[0]
     thickness = walls(placed.whole, placed.spacing, kept=u > 0)
     report = Printability(
         watertight=True,
@@ -134,20 +136,22 @@ def level_surface(u: np.ndarray, spacing: np.ndarray, *, origin: np.ndarray) -> 
     return TriangleMesh(points, triangles_between(padded > 0, number))
 
 
-def _surface(u: np.ndarray, placed: _Placed, most: int) -> TriangleMesh:
+def _surface(u: np.ndarray, placed: _Placed, min_part: float, most: int) -> TriangleMesh:
     """The simplified surface, with the volume of the voxels; checked."""
     h, box = placed.spacing, np.stack([placed.origin, placed.origin + np.array(u.shape) * placed.spacing])
     mesh = _simplified(level_surface(u, h, origin=placed.origin), SIMPLIFY * h.min(), most)
-    mesh = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box)
+    mesh = _without_shards(mesh, min_part, (SIMPLIFY * h.min()) ** 3)
+    mesh = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box, most=SWELLING * h.min())
     if not is_watertight(mesh) or volume(mesh) <= 0:
         raise NotPrintable("its surface is not closed, so it is not written.")
     return mesh
 
 
-def _swollen(mesh: TriangleMesh, wanted: float, box: np.ndarray) -> TriangleMesh:
+def _swollen(mesh: TriangleMesh, wanted: float, box: np.ndarray, *, most: float) -> TriangleMesh:
     """The surface moved along its normals, everywhere alike, until it holds `wanted` mm³; caps stay on the box [2, 3].
 
-    Chords of curved surfaces, longer ones after simplifying, miss up to 4 % of thin tubes and small balls.
+    Chords of curved surfaces, longer ones after simplifying, miss up to 4 % of thin tubes and small balls. No farther
+    than `most`, which only solids of a few voxels would need.
     """
     corners = mesh.points[mesh.triangles]
     faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -159,9 +163,10 @@ def _swollen(mesh: TriangleMesh, wanted: float, box: np.ndarray) -> TriangleMesh
     normals /= np.maximum(size, 1e-300)
     moved, step, rate = mesh, 0.0, size.sum() / 6
     for _ in range(3 if rate > 1e-9 * area(mesh) else 0):
-        step += (wanted - volume(moved)) / rate
+        step = float(np.clip(step + (wanted - volume(moved)) / rate, -most, most))
         moved = TriangleMesh(mesh.points + step * normals, mesh.triangles)
-    return moved
+    # A speck thinner than the step would turn inside out.
+    return moved if np.array_equal(shells(moved)[0] > 0, shells(mesh)[0] > 0) else mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +218,17 @@ def _without_islands(u: np.ndarray, min_part: float) -> tuple[np.ndarray, _Islan
     if lost:
         u = np.where(keep[labels], u, -np.abs(u).astype(u.dtype) - np.finfo(np.float32).tiny)
     return u, _Islands(number, lost)
+
+
+def _without_shards(mesh: TriangleMesh, min_part: float, dust: float) -> TriangleMesh:
+    """Simplifying may cut a neck thinner than its tolerance, and leave `dust` (mm³) of a hole: neither is a part."""
+    inside, piece = shells(mesh)
+    keep = np.where(inside > 0, inside >= max(min_part * inside.max(), min(dust, inside.max())), inside < -dust)
+    if keep.all():
+        return mesh
+    kept = keep[piece]
+    row = np.cumsum(kept) - 1
+    return TriangleMesh(mesh.points[kept], row[mesh.triangles[kept[mesh.triangles[:, 0]]]].astype(np.int32))
 
 
 def _simplified(mesh: TriangleMesh, tolerance: float, most: int) -> TriangleMesh:

@@ -34,12 +34,15 @@ def parts(mesh: TriangleMesh) -> int:
     return _pieces(mesh)[0]
 
 
-def shells(mesh: TriangleMesh) -> np.ndarray:
-    """Volume inside each connected piece of the surface, mm³ [n]: above 0 for parts, below 0 for their cavities."""
+def shells(mesh: TriangleMesh) -> tuple[np.ndarray, np.ndarray]:
+    """Volume inside each connected piece of the surface, mm³: above 0 for parts, below 0 for their cavities.
+
+    And the piece of each point, int [n].
+    """
     number, piece = _pieces(mesh)
     a, b, c = (mesh.points - mesh.points.mean(axis=0))[mesh.triangles.T]
     cones = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
-    return np.bincount(piece[mesh.triangles[:, 0]], cones, minlength=number)
+    return np.bincount(piece[mesh.triangles[:, 0]], cones, minlength=number), piece
 
 
 def _pieces(mesh: TriangleMesh) -> tuple[int, np.ndarray]:
