@@ -141,10 +141,11 @@ def _surface(u: np.ndarray, placed: _Placed, min_part: float, most: int) -> Tria
     h, box = placed.spacing, np.stack([placed.origin, placed.origin + np.array(u.shape) * placed.spacing])
     mesh = _simplified(level_surface(u, h, origin=placed.origin), SIMPLIFY * h.min(), most)
     mesh = _without_shards(mesh, min_part, (SIMPLIFY * h.min()) ** 3)
-    mesh = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box, most=SWELLING * h.min())
-    if not is_watertight(mesh) or volume(mesh) <= 0:
-        raise NotPrintable("its surface is not closed, so it is not written.")
-    return mesh
+    for most in (SWELLING, SWELLING / 4, 0.0):  # specks of a voxel or two would turn inside out
+        swollen = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box, most=most * h.min())
+        if is_watertight(swollen) and np.array_equal(shells(swollen)[0] > 0, shells(mesh)[0] > 0):
+            return swollen
+    raise NotPrintable("its surface is not closed, so it is not written.")
 
 
 def _swollen(mesh: TriangleMesh, wanted: float, box: np.ndarray, *, most: float) -> TriangleMesh:
@@ -164,9 +165,8 @@ def _swollen(mesh: TriangleMesh, wanted: float, box: np.ndarray, *, most: float)
     moved, step, rate = mesh, 0.0, size.sum() / 6
     for _ in range(3 if rate > 1e-9 * area(mesh) else 0):
         step = float(np.clip(step + (wanted - volume(moved)) / rate, -most, most))
-        moved = TriangleMesh(mesh.points + step * normals, mesh.triangles)
-    # A speck thinner than the step would turn inside out.
-    return moved if np.array_equal(shells(moved)[0] > 0, shells(mesh)[0] > 0) else mesh
+        moved = TriangleMesh(np.clip(mesh.points + step * normals, *box), mesh.triangles)
+    return moved
 
 
 @dataclass(frozen=True, eq=False)
