@@ -97,9 +97,6 @@ def _product(field: Array, matrices: tuple[Array, ...]) -> Array:
         matrix = matrices[axis]
         front, back = math.prod(field.shape[:axis]), math.prod(field.shape[axis + 1 :])
         rows = (*field.shape[:axis], matrix.shape[0], *field.shape[axis + 1 :])
-        if back == 1:
-            field = field.reshape(front, -1) @ matrix.T
-        else:
-            field = np.matmul(matrix, field.reshape(front, -1, back))
-        field = field.reshape(rows)
+        flat = field.reshape(front, -1) if back == 1 else field.reshape(front, -1, back)
+        field = (flat @ matrix.T if back == 1 else np.matmul(matrix, flat)).reshape(rows)
     return field
