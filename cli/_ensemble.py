@@ -15,7 +15,7 @@ from microgen.errors import InvalidParameter, NotConverged
 from microgen.io.atomic import atomic_path, check_writable
 from microgen.report import Member, ensemble_summary
 
-from ._job import Job
+from ._job import Job, Run
 from ._laws import Scan, prepare
 from ._machine import workers
 from ._outputs import Outputs, tagged
@@ -30,26 +30,26 @@ Made = tuple[Microstructure, Mapping[str, Any]]
 """A sample with its statistics."""
 
 
-def members(job: Job) -> dict[int, Outputs]:
+def members(job: Run) -> dict[int, Outputs]:
     """Number (from 1) -> outputs of the members this run is to make."""
     if not job.outputs.files:
         raise InvalidParameter("--out", expected="an output for each member of the ensemble", got="none")
-    number = job.request.samples
-    chosen = [job.request.member] if job.request.member else range(1, number + 1)
+    number = job.samples
+    chosen = [job.member] if job.member else range(1, number + 1)
     return {k: job.outputs.member(k, max(4, len(str(number)))) for k in chosen}
 
 
-def summary_path(job: Job) -> Path:
+def summary_path(job: Run) -> Path:
     """rve.tif is summed up in rve_samples.csv."""
     return tagged(job.outputs.files[0], "_samples").with_suffix(".csv")
 
 
-def check(job: Job) -> None:
+def check(job: Run) -> None:
     """Refuse before computing what could not be written afterwards."""
     for outputs in members(job).values():
         outputs.check(overwrite=job.replaces)
     # With --member many runs share the table, and each renews it.
-    shared = [] if job.request.member else [summary_path(job)]
+    shared = [] if job.member else [summary_path(job)]
     page = [job.outputs.report] if job.outputs.report else []
     check_writable([*shared, *page], overwrite=job.replaces)
 

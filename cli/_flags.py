@@ -16,10 +16,12 @@ from cyclopts.config import Dict
 
 from microgen.errors import EnvironmentProblem, InvalidParameter, UnreadableFile
 
-from ._units import angle, length
+from ._units import angle, length, millimetres
 
 UNITS: dict[str, Callable[[str, str], float]] = {
     "--spacing": length,
+    "--size-mm": millimetres,
+    "--print.diameter": millimetres,
     "--size.mean": length,
     "--size.quantiles": length,
     "--threshold": angle,

@@ -68,7 +68,17 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         stl_folder=request.stl_grains,
         format=common.format,
     )
-    job = Job(request, generator, common, given_flags(common), outputs, Reporter(quiet=common.quiet), device, {})
+    job = Job(
+        common=common,
+        given=given_flags(common),
+        outputs=outputs,
+        reporter=Reporter(quiet=common.quiet),
+        device=device,
+        samples=request.samples,
+        member=request.member,
+        request=request,
+        flags=generator,
+    )
     if not common.dry_run:
         _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
     return job

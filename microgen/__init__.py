@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.fitting.target import Target as Target
     from microgen.generators.box import resolve_box as resolve_box
     from microgen.generators.curvatubes import Curvatubes as Curvatubes
-    from microgen.generators.curvatubes import Curvatubes as Curvatubes
     from microgen.generators.laws import (
         AspectRatioLaw as AspectRatioLaw,
         Fabric as Fabric,
@@ -40,7 +39,6 @@ _DISTRIBUTION = "microgen-gpu"
 
 _HOME = {
     "AspectRatioLaw": "microgen.generators.laws",
-    "Curvatubes": "microgen.generators.curvatubes",
     "Curvatubes": "microgen.generators.curvatubes",
     "Fabric": "microgen.generators.laws",
     "Grid": "microgen.grid",

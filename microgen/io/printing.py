@@ -107,7 +107,7 @@ def warnings(report: Printability, options: Print) -> list[str]:
     return told
 
 
-def lines(report: Printability, options: Print) -> Iterable[str]:
+def lines(report: Printability) -> Iterable[str]:
     """The report for a reader."""
     sides = " x ".join(f"{side:.4g}" for side in report.bbox_mm)
     yield (

@@ -141,8 +141,8 @@ def _surface(u: np.ndarray, placed: _Placed, min_part: float, most: int) -> Tria
     h, box = placed.spacing, np.stack([placed.origin, placed.origin + np.array(u.shape) * placed.spacing])
     mesh = _simplified(level_surface(u, h, origin=placed.origin), SIMPLIFY * h.min(), most)
     mesh = _without_shards(mesh, min_part, (SIMPLIFY * h.min()) ** 3)
-    for most in (SWELLING, SWELLING / 4, 0.0):  # specks of a voxel or two would turn inside out
-        swollen = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box, most=most * h.min())
+    for reach in (SWELLING, SWELLING / 4, 0.0):  # specks of a voxel or two would turn inside out
+        swollen = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box, most=reach * h.min())
         if is_watertight(swollen) and np.array_equal(shells(swollen)[0] > 0, shells(mesh)[0] > 0):
             return swollen
     raise NotPrintable("its surface is not closed, so it is not written.")
