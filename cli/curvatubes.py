@@ -98,10 +98,11 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     with reporter.stage("describing", "describe"):
         statistics = microgen.describe(sample)
     sample = document(sample, job, statistics_object(statistics))
-    written, refused = _solid.save(sample, job.outputs, job, printed)
+    sample, refused = _solid.save(sample, job.outputs, job, printed)
+    written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
     written += save_report(sample, job, statistics)
     tell(statistics, reporter)
-    fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample), **_solid.told(job.outputs)}
+    fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)
     if problem or refused:
         raise cast(MicrogenError, problem or refused)
@@ -114,8 +115,8 @@ def already_there(job: Run) -> int:
     made = microgen.read_provenance(job.outputs.sidecars[0])
     grid = made.configuration["grid"]
     shown = {"shape": grid["shape"], "spacing_um": grid["spacing"], "periodic": grid["periodic"]}
-    figures = {name: made.achieved.get(name) for name in (*FIGURES, "statistics")}
-    fields = {"seed": made.seed, "device": made.device, "grid": shown, **figures, **_solid.told(job.outputs)}
+    figures = {name: made.achieved.get(name) for name in (*FIGURES, "statistics", "print")}
+    fields = {"seed": made.seed, "device": made.device, "grid": shown, **figures}
     finish(result_object("curvatubes", job.reporter, list(job.outputs), **fields), json=job.common.json)
     return 0
 
@@ -135,7 +136,7 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     """Grid, figures and statistics of one sample, as the JSON output has them."""
     figures = achieved(sample)
     assert isinstance(sample.grid, Grid)
-    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in (*FIGURES, "statistics")}}
+    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in (*FIGURES, "statistics", "print")}}
 
 
 def save_report(sample: Microstructure, job: Run, statistics: dict[str, Any]) -> list[Path]:

@@ -74,9 +74,7 @@ def _clip(options: Print) -> Clip | None:
 
 def write_solid(solid: Solid, ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> list[Path]:
     """Write to an .stl or .3mf, with the provenance of `ms` and the report; returns the paths written."""
-    path, made = Path(path), emb.provenance_of(ms)
-    made = replace(made, achieved={**made.achieved, "print": report_object(solid.report)})
-    told = replace(ms, provenance=made)
+    path, told = Path(path), with_report(ms, solid)
 
     def write(sample: Microstructure, part: Path) -> None:
         if path.name.lower().endswith(threemf.SUFFIXES):
@@ -86,6 +84,12 @@ def write_solid(solid: Solid, ms: Microstructure, path: str | Path, *, overwrite
             stl.write_mesh(solid.mesh, part)
 
     return write_with_provenance(write, told, path, overwrite=overwrite)
+
+
+def with_report(ms: Microstructure, solid: Solid) -> Microstructure:
+    """The sample, its provenance with the report of the solid as `print` among the achieved figures."""
+    made = emb.provenance_of(ms)
+    return replace(ms, provenance=replace(made, achieved={**made.achieved, "print": report_object(solid.report)}))
 
 
 def report_object(report: Printability) -> dict[str, Any]:

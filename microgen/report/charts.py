@@ -101,13 +101,11 @@ def line(x: np.ndarray, y: np.ndarray, *, label: str, vertical: str) -> str:
 
 def density(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, label: str, vertical: str, bins: int = 64) -> str:
     """Where pairs (x, y) lie, darker where they weigh more, in `bins`² cells; dashed lines x = ±y, x = 0, y = 0."""
-    reach = [np.quantile(values, (0.005, 0.995)) for values in (x, y)]
-    low = float(min(0.0, *(r[0] for r in reach)))
-    high = float(max(0.0, *(r[1] for r in reach)))
-    margin = 0.05 * (high - low) or 1.0
-    frame = Frame(low - margin, high + margin, high + margin, low - margin)
-    edges = np.linspace(frame.low, frame.high, bins + 1)
-    counts = np.histogram2d(y, x, (edges, edges), weights=weights)[0][::-1]
+    (low, high), (bottom, top) = (_reach(values) for values in (x, y))
+    frame = Frame(low, high, top, bottom)
+    counts = np.histogram2d(
+        y, x, (np.linspace(bottom, top, bins + 1), np.linspace(low, high, bins + 1)), weights=weights
+    )[0][::-1]
     pixels = np.zeros((bins, bins, 4), np.uint8)
     pixels[..., :3] = DENSITY
     pixels[..., 3] = np.round(255 * np.sqrt(counts / max(counts.max(), 1e-300)))
@@ -115,16 +113,24 @@ def density(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, label: str, ve
         f'<image href="{data_uri(pixels)}" x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
         f'height="{HEIGHT - TOP - BOTTOM}" preserveAspectRatio="none"/>'
     )
-    lines = [((frame.low, 0), (frame.high, 0)), ((0, frame.bottom), (0, frame.top))]
-    lines += [((frame.low, frame.low), (frame.high, frame.high)), (_down(frame, -1), _down(frame, 1))]
+    lines = [((low, 0), (high, 0)), ((0, bottom), (0, top)), _slanted(frame, 1), _slanted(frame, -1)]
     marks = "".join(_segment(frame, a, b) for a, b in lines)
     return _chart(frame, [image, marks], label=label, vertical=vertical, percent=False)
 
 
-def _down(frame: Frame, side: int) -> tuple[float, float]:
-    """An end of the line y = -x within the frame, which lies around 0."""
-    reach = min(-frame.low, frame.high)
-    return (side * reach, -side * reach)
+def _reach(values: np.ndarray) -> tuple[float, float]:
+    """From the first to the last hundredth of the values, and 0, with a margin."""
+    low, high = (float(v) for v in np.quantile(values, (0.01, 0.99)))
+    low, high = min(low, 0.0), max(high, 0.0)
+    margin = 0.06 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _slanted(frame: Frame, slope: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ends of y = slope x within the frame, which lies around 0."""
+    ends = sorted((slope * frame.bottom, slope * frame.top))
+    low, high = max(frame.low, ends[0]), min(frame.high, ends[1])
+    return (low, slope * low), (high, slope * high)
 
 
 def _segment(frame: Frame, start: tuple[float, float], end: tuple[float, float]) -> str:

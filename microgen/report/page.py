@@ -71,9 +71,16 @@ def _texture(
     title: str | None,
 ) -> str:
     made = provenance or sample.provenance or Provenance(command="")
-    title = title or "Synthetic texture"
+    title = title or _texture_title(made)
     body = texture_body(sample, statistics or {}, made, members=members, warnings=warnings, title=title)
     return _document(body + provenance_section(made), title=title)
+
+
+def _texture_title(made: Provenance) -> str:
+    run = made.configuration.get("run")
+    flags = run.get("flags", {}) if isinstance(run, Mapping) else {}
+    name = flags.get("preset") or (PurePath(flags["graded"]).stem if "graded" in flags else "")
+    return f"Synthetic texture: {name}" if name else "Synthetic texture"
 
 
 def provenance_section(made: Provenance) -> str:
