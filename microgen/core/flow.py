@@ -24,6 +24,8 @@ BETA_1, BETA_2 = 0.95, 0.99
 START_RMS = 0.37  # rms of the published start, u = blur(div A + m) with A uniform in [0, 0.4] and dx = 0.01
 SMALLEST = 2**-10  # share of a step at which a flow that gives no number is given up
 WINDOW = 50  # steps between two looks at the texture
+CALM = 2  # looks in a row that must find little changed: thin layers rest before they move on
+_PARTS = (slice(95, 105), slice(-2 * WINDOW, -WINDOW), slice(-WINDOW, None))  # of the energies, for the test
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Schedule:
     """P(k) = k / sqrt(k² + k0²) of the H^-1 flow, which tends to L2 above k0; in 1/eps."""
     blur: float = 0.75
     """Width of the Gaussian in the filter, in eps."""
-    rms: float = 0.0125
+    rms: float = 0.01
     """Root mean square of the change of u in a step, before it decays."""
     least: int = 200
     """Steps at full size before the flow may settle."""
@@ -44,8 +46,8 @@ class Schedule:
     """Steps over which the size then falls to zero."""
     energy_change: float = 0.01
     """Settled: over WINDOW steps energy fell by at most this share of its fall since step 100 ..."""
-    texture_change: float = 0.04
-    """... and by at most this share of the voxels changed side."""
+    texture_change: float = 0.035
+    """... and at most this share of the voxels changed side; twice in a row."""
     metric: str = "H-1"
     """"H-1", or "L2": P without its factor of k, the constant mode left out."""
 
@@ -67,6 +69,10 @@ class FlowState:
     """Step at which the size began to fall; -1 before."""
     energy: tuple[float, ...] = ()
     """Energy before each step."""
+    solid: Array | None = None
+    """bool [shape of the box]: u > 0 at the last look."""
+    calm: int = 0
+    """Looks in a row at which little had changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,19 +200,18 @@ def _run(
     progress: Progress | None,
     on_state: Callable[[FlowState], None] | None,
 ) -> FieldSolution:
-    good, solid, settled = state, None, False
+    good = state
     while not _finished(state, schedule):
         u = task.field(state)
         energy, gradient = task.energy(u)
         if not (math.isfinite(energy) and math.isfinite(float(gradient.sum(dtype=float)))):
             state = _shorter(good, state, task, began)
             continue
-        good = state
-        if state.step % WINDOW == 0:
-            moved = 1.0 if solid is None else float(np.mean((u > 0) != solid))
-            solid, settled = u > 0, settled or _settled(state.energy, moved, schedule)
+        if state.step % WINDOW == 0 and len(state.energy) == state.step:
             _tell(state, schedule, progress, on_state)
-        state = _step(task, replace(state, energy=(*state.energy, energy)), gradient, schedule, settled=settled)
+            state = _look(state, u > 0, schedule)
+        good = state
+        state = _step(task, replace(state, energy=(*state.energy, energy)), gradient, schedule)
     forced = state.decay_from >= schedule.most
     return _solution(task, state, "capped" if forced else "converged", began)
 
@@ -215,16 +220,17 @@ def _finished(state: FlowState, schedule: Schedule) -> bool:
     return state.decay_from >= 0 and state.step >= state.decay_from + schedule.decay
 
 
-def _settled(energy: tuple[float, ...], moved: float, schedule: Schedule) -> bool:
-    """Whether a window brought little: energy against all it fell since step 100, and voxels that changed side."""
-    if len(energy) < max(schedule.least, 2 * WINDOW + 100):
-        return False
-    before, now = np.median(energy[-2 * WINDOW : -WINDOW]), np.median(energy[-WINDOW:])
-    fall = max(energy[100] - now, abs(now) * 1e-3)
-    return moved <= schedule.texture_change and before - now <= schedule.energy_change * fall
+def _look(state: FlowState, solid: Array, schedule: Schedule) -> FlowState:
+    """Count looks at which energy had fallen little, against its fall since step 100, and few voxels changed side."""
+    moved = 1.0 if state.solid is None else float(np.mean(solid != state.solid))
+    quiet = state.step >= max(schedule.least, 2 * WINDOW + 100) and moved <= schedule.texture_change
+    if quiet:
+        start, before, now = (float(np.median(state.energy[part])) for part in _PARTS)
+        quiet = before - now <= schedule.energy_change * max(start - now, 1e-3 * abs(now))
+    return replace(state, solid=solid, calm=state.calm + 1 if quiet else 0)
 
 
-def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule, *, settled: bool) -> FlowState:
+def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule) -> FlowState:
     """One step of Adam in the potential, its size set by the change of u it makes."""
     modes, n = task.modes, state.step + 1
     pull = modes.to_points(task.cutoff * modes.from_voxels(gradient))
@@ -235,7 +241,7 @@ def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule, 
     change = task.cutoff * modes.from_points(push)
     rms = math.sqrt(float((change.astype(float) ** 2).sum()) / math.prod(modes.shape))
     begun = state.decay_from
-    if begun < 0 and (settled or state.step >= schedule.most):
+    if begun < 0 and (state.calm >= CALM or state.step >= schedule.most):
         begun = state.step
     left = 1.0 if begun < 0 else 1 - (state.step - begun) / max(schedule.decay, 1)
     factor = np.float32(schedule.rms * state.share * left / rms) if rms > 0 else np.float32(0)

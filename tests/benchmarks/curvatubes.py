@@ -11,9 +11,12 @@ MICROGEN_TEST_DATA (curvatubes/cases.json), default ../shared/data beside the ch
 
 from __future__ import annotations
 
+import argparse
 import gzip
+import json
 import os
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
