@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from microgen import Curvatubes, Grid
+from microgen.io.printing import Print
 
 from ._job import Run
 from ._json import dumps
@@ -31,7 +33,7 @@ def grid_line(grid: Grid) -> str:
     return f"sample    {voxels} voxels of {' x '.join(f'{h:.4g}' for h in steps)} µm ({box} mm), {wraps}"
 
 
-def preview(job: Run, made: Curvatubes, grid: Grid) -> int:
+def preview(job: Run, made: Curvatubes, grid: Grid, options: Print) -> int:
     """Print the run on stdout and stop; nothing of the sample is allocated."""
     need, free = memory_need(grid), available_memory()
     if job.common.json:
@@ -40,8 +42,13 @@ def preview(job: Run, made: Curvatubes, grid: Grid) -> int:
     memory = f"memory    about {bytes_text(need)}" + (f" of {bytes_text(free)} free" if free else "")
     lines = [grid_line(grid), memory, *(f"output    {path}" for path in job.outputs)]
     print("\n".join(f"# {line}" for line in lines))
-    print(toml(_flags(job, made, grid)))
+    print(toml(_flags(job, made, grid) | {"print": _given(options)}))
     return 0
+
+
+def _given(options: Print) -> dict[str, Any]:
+    """Options that are not the usual ones."""
+    return {name: value for name, value in asdict(options).items() if value != getattr(Print(), name)}
 
 
 def _object(job: Run, made: Curvatubes, grid: Grid) -> dict[str, Any]:
@@ -60,7 +67,10 @@ def _flags(job: Run, made: Curvatubes, grid: Grid) -> dict[str, Any]:
     """The run as flags."""
     numbers = made.configuration()
     flags: dict[str, Any] = {"seed": job.common.seed, "out": [str(path) for path in job.outputs.files]}
-    flags |= {"report": job.outputs.report, "coefficients": list(numbers["coefficients"].values())}
-    flags |= {name: numbers[name] for name in ("mass", "dx", "eps")}
+    flags |= {"report": job.outputs.report, **{name: numbers[name] for name in ("dx", "eps")}}
+    if "graded" in job.given:
+        flags["graded"] = job.given["graded"]
+    else:
+        flags |= {"coefficients": list(numbers["coefficients"].values()), "mass": numbers["mass"]}
     axes = "".join(axis for axis, wraps in zip("xyz", grid.periodic) if wraps) or "none"
     return flags | {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": axes}

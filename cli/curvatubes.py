@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -13,13 +14,14 @@ from microgen import Curvatubes, Grid, Microstructure, Provenance
 from microgen.errors import MicrogenError, NotConverged
 from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
+from microgen.report import texture_summary
 
-from . import _solid, _texture_preview
+from . import _ensemble, _solid, _texture_preview
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Run
-from ._machine import check_memory
-from ._outputs import PAGE, plan
+from ._machine import check_memory, workers
+from ._outputs import PAGE, Outputs, plan
 from ._progress import Reporter
 from ._result import achieved, finish, grid_object, result_object
 from ._texture import TextureRequest, generator, grid_of, listing
@@ -47,11 +49,49 @@ def run(
     job = start(request, common, given)
     _solid.check(job.outputs, grid.ndim)
     if common.dry_run:
-        return _texture_preview.preview(job, made, grid)
-    if common.resume and job.outputs.done(job.identity()):
+        return _texture_preview.preview(job, made, grid, printed)
+    if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
     check_memory(_texture_preview.memory_need(grid))
+    if request.samples:
+        return _ensemble.run(job, _family(job, made, grid, printed))
     return single(job, made, grid, printed)
+
+
+def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble.Family:
+    """How members of an ensemble are made, described, written and summed up."""
+    quiet = replace(job, reporter=Reporter(quiet=True))
+    names = tuple(name for name in FIGURES if name != "energy")
+
+    def begin(members: list[int]) -> tuple[int, Iterator[Microstructure]]:
+        job.reporter.say(_texture_preview.grid_line(grid))
+        processes = workers(grid, len(members), _texture_preview.memory_need(grid))
+        options: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
+        return processes, made.samples(grid, job.samples, **options)
+
+    def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
+        statistics = describe(sample)
+        sample = document(sample, job, statistics_object(statistics), printed, member)
+        sample, refused = _solid.save(sample, outputs, quiet, printed)
+        if refused:
+            job.reporter.warn(f"member {member}: {refused}")
+        return sample, statistics
+
+    def page(sample: Microstructure, statistics: Mapping[str, Any], rows: _ensemble.Rows) -> list[Path]:
+        return save_report(sample, job, statistics, rows)
+
+    def table(rows: _ensemble.Rows) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        kept = ("member", "seed", "status", "volume_fraction", "specific_surface", "euler_number", "thickness")
+        cells = texture_summary([{name: row.get(name) for name in kept} for row in rows])
+        return cells.columns, cells.rows
+
+    return _ensemble.Family("curvatubes", names, begin, keep, page, table)
+
+
+def describe(sample: Microstructure) -> dict[str, Any]:
+    """All statistics; none of a field that keeps one sign."""
+    solid = sample.phase_id >= 0
+    return {} if solid.all() or not solid.any() else dict(microgen.describe(sample))
 
 
 def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run:
@@ -73,7 +113,7 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run
         member=request.member,
     )
     if not common.dry_run:
-        outputs.check(overwrite=job.replaces)
+        _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
     return job
 
 
@@ -96,8 +136,10 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
                 raise
             sample, problem = cast(Microstructure, error.best), error
     with reporter.stage("describing", "describe"):
-        statistics = microgen.describe(sample)
-    sample = document(sample, job, statistics_object(statistics))
+        statistics = describe(sample)
+    if not problem and achieved(sample).get("settled") is False:
+        reporter.warn("the texture was still moving at the last step: it keeps coarsening, statistics depend on it")
+    sample = document(sample, job, statistics_object(statistics), printed)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
     written += save_report(sample, job, statistics)
@@ -121,10 +163,12 @@ def already_there(job: Run) -> int:
     return 0
 
 
-def document(sample: Microstructure, job: Run, statistics: dict[str, Any], member: int = 0) -> Microstructure:
+def document(
+    sample: Microstructure, job: Run, statistics: dict[str, Any], printed: Print, member: int = 0
+) -> Microstructure:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("curvatubes")
-    configuration = {**made.configuration, "run": job.identity(member)}
+    configuration = {**made.configuration, "print": asdict(printed), "run": job.identity(member)}
     figures = achieved(sample) | {"statistics": statistics}
     provenance = Provenance(
         "curvatubes", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
@@ -139,13 +183,15 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in (*FIGURES, "statistics", "print")}}
 
 
-def save_report(sample: Microstructure, job: Run, statistics: dict[str, Any]) -> list[Path]:
+def save_report(
+    sample: Microstructure, job: Run, statistics: Mapping[str, Any], members: Sequence[dict[str, Any]] = ()
+) -> list[Path]:
     """Write the page, when one is asked for."""
     page = job.outputs.report
     if page is None:
         return []
     with job.reporter.stage("drawing the report", "report"):
-        text = microgen.render_report(sample, statistics=statistics)
+        text = microgen.render_report(sample, statistics=statistics, members=members)
         if page.name == PAGE:
             page.parent.mkdir(exist_ok=True)
         with atomic_path(page, job.replaces) as part:

@@ -35,7 +35,7 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _GRAINS, _PHASES = "grain_id", "phase_id"
 _PROVENANCE, _SAMPLE = "microgen/provenance", "microgen/sample"
-_MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
+MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
 _SLAB = 16
 """Pages transposed at a time: 16 labels fill a cache line, so that each line of memory is read once."""
 _DAMAGE = (
@@ -115,9 +115,9 @@ def read(path: str | Path) -> Microstructure:
     Raises UnreadableFile for damaged files, UnsupportedFormat for images that are no labels.
     """
     path = Path(path)
-    with _opened(path) as tif:
+    with opened(path) as tif:
         found = _embedded(tif, path)
-        pages = _read_pages(tif, path)
+        pages = read_pages(tif, path)
         phases = f'Name="{_PHASES}"' in (tif.ome_metadata or "")
         if found.grid is None:
             return _foreign(tif, emb.as_labels(pages.T, path), found)
@@ -130,12 +130,12 @@ def read(path: str | Path) -> Microstructure:
 
 def read_embedded(path: str | Path) -> emb.Embedded:
     """Grid, phases and provenance without the labels. Raises UnreadableFile."""
-    with _opened(Path(path)) as tif:
+    with opened(Path(path)) as tif:
         return _embedded(tif, Path(path))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TiffFile]:
+def opened(path: Path) -> Iterator[TiffFile]:
     """The open file; whatever a damaged one makes tifffile raise becomes UnreadableFile."""
     from tifffile import OmeXmlError, TiffFile, TiffFileError
 
@@ -165,7 +165,7 @@ def _embedded(tif: TiffFile, path: Path) -> emb.Embedded:
     return replace(found, provenance=emb.parse_provenance(texts.get(_PROVENANCE, ""), path))
 
 
-def _read_pages(tif: TiffFile, path: Path) -> np.ndarray:
+def read_pages(tif: TiffFile, path: Path) -> np.ndarray:
     """The only image of the file, [(z,) y, x]."""
     if not tif.series:
         raise UnreadableFile(path, "holds no image", remedy="Write or copy it again.")
@@ -185,19 +185,19 @@ def _read_pages(tif: TiffFile, path: Path) -> np.ndarray:
 
 
 def _foreign(tif: TiffFile, labels: np.ndarray, found: emb.Embedded) -> Microstructure:
-    spacing = _ome_spacing(tif.ome_metadata, labels.ndim) if tif.is_ome else None
+    spacing = ome_spacing(tif.ome_metadata, labels.ndim) if tif.is_ome else None
     notes = () if spacing else ("the image states no voxel size: 1 µm taken",)
     return emb.labelled(labels, Grid(labels.shape, spacing or (1.0,) * labels.ndim), found, notes=notes)
 
 
-def _ome_spacing(xml: str | None, ndim: int) -> tuple[float, ...] | None:
+def ome_spacing(xml: str | None, ndim: int) -> tuple[float, ...] | None:
     """PhysicalSizeX, Y (, Z) in µm; None when one is missing or has no unit of length."""
     pixels = next((e for e in ElementTree.fromstring(xml or "<x/>").iter() if e.tag.endswith("}Pixels")), None)
     spacing = []
     for axis in "XYZ"[:ndim]:
         size = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
         unit = "" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        if size is None or unit not in _MICROMETRES or not 0 < float(size) < float("inf"):
+        if size is None or unit not in MICROMETRES or not 0 < float(size) < float("inf"):
             return None
-        spacing.append(float(size) * _MICROMETRES[unit])
+        spacing.append(float(size) * MICROMETRES[unit])
     return tuple(spacing)
