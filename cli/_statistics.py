@@ -9,8 +9,15 @@ from typing import Any
 
 from microgen.io.atomic import atomic_path
 
-UNITS = {"specific_surface": "1/µm", "connectivity_density": "1/µm³"}
-"""Units of plain numbers; distributions and curves know their own."""
+_POWERS = {"specific_surface": "1/µm", "connectivity_density": "1/µm³"}
+"""Units of plain numbers of a volume; distributions and curves know their own."""
+
+
+def unit_of(name: str, value: Any, ndim: int) -> str:
+    """Unit of a statistic, empty for counts and shares."""
+    if not _is_number(value):
+        return value.unit
+    return "1/µm²" if name == "connectivity_density" and ndim == 2 else _POWERS.get(name, "")
 
 
 def statistics_objects(statistics: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,20 +34,19 @@ def statistics_objects(statistics: Mapping[str, Any]) -> dict[str, Any]:
     return {"statistics": found, "curves": curves}
 
 
-def statistics_rows(statistics: Mapping[str, Any]) -> Iterator[str]:
+def statistics_rows(statistics: Mapping[str, Any], *, ndim: int) -> Iterator[str]:
     """A line for each number and distribution; curves are for the table and the JSON."""
     shown = {name: value for name, value in statistics.items() if not _is_curve(value)}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         if _is_number(value):
-            text = f"{value:.5g} {UNITS.get(name, '')}"
+            text, number = f"{value:.5g}", ""
         else:
-            text = f"{value.mean:.5g} ± {value.sd:.4g} {value.unit}"
-            text = f"{text.strip()}  (n = {count(value)})"
-        yield f"{name:{width}}  {text.rstrip()}"
+            text, number = f"{value.mean:.5g} ± {value.sd:.4g}", f"  (n = {count(value)})"
+        yield f"{name:{width}}  {f'{text} {unit_of(name, value, ndim)}'.rstrip()}{number}"
 
 
-def write_table(statistics: Mapping[str, Any], path: Path, *, overwrite: bool) -> None:
+def write_table(statistics: Mapping[str, Any], path: Path, *, ndim: int, overwrite: bool) -> None:
     """CSV with the columns name, x, value, sd, n, unit; a curve has a row for each x, in the unit given."""
     with atomic_path(path, overwrite) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -50,7 +56,7 @@ def write_table(statistics: Mapping[str, Any], path: Path, *, overwrite: bool) -
                 rows = [[name, repr(float(x)), repr(float(y)), "", "", value.unit] for x, y in zip(value.x, value.y)]
                 writer.writerows(rows)
             elif _is_number(value):
-                writer.writerow([name, "", repr(value), "", "", UNITS.get(name, "")])
+                writer.writerow([name, "", repr(value), "", "", unit_of(name, value, ndim)])
             else:
                 writer.writerow([name, "", repr(value.mean), repr(value.sd), count(value), value.unit])
 

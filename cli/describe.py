@@ -68,12 +68,12 @@ def describe(
     with reporter.stage("measuring", "measure") as progress:
         statistics = microgen.describe(ms, phase=phase, diffusivity=diffusivity, progress=progress)
     if out is not None:
-        write_table(statistics, out, overwrite=overwrite)
+        write_table(statistics, out, ndim=ms.grid.ndim, overwrite=overwrite)
     if json:
         result = result_object("describe", reporter, [out] if out else [], **_facts(file, ms))
         print(dumps(result | statistics_objects(statistics)))
     else:
-        print("\n".join(statistics_rows(statistics)))
+        print("\n".join(statistics_rows(statistics, ndim=ms.grid.ndim)))
     return 0
 
 
@@ -131,7 +131,8 @@ def _with_grid(ms: Microstructure, *, spacing: float | None, periodic: str) -> M
         grid = Grid(grid.shape, (spacing,) * grid.ndim, periodic=grid.periodic)
     if periodic:
         grid = Grid(grid.shape, grid.spacing, grid.origin, axes_of(periodic, grid.ndim))
-    return replace(ms, grid=grid)
+    notes = tuple(note for note in ms.notes if spacing is None or "voxel size" not in note)
+    return replace(ms, grid=grid, notes=notes)
 
 
 def _facts(file: Path, ms: Microstructure) -> dict[str, Any]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.microstructure import Microstructure as Microstructure, Phase as Phase
     from microgen.provenance import Provenance as Provenance
     from microgen.report import render_report as render_report
-    from microgen.segmentation import segment_grains as segment_grains
+    from microgen.segmentation import segment_grains as segment_grains, threshold as threshold
 
 # The command reads this line to tell this package from another one of the same import name.
 _DISTRIBUTION = "microgen-gpu"
@@ -62,6 +62,7 @@ _HOME = {
     "render_report": "microgen.report",
     "resolve_box": "microgen.generators.box",
     "segment_grains": "microgen.segmentation",
+    "threshold": "microgen.segmentation",
     "write": "microgen.io",
 }
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
