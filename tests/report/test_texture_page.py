@@ -67,7 +67,8 @@ def test_a_solid_box_shows_three_faces_and_nothing_else() -> None:
     pixels, _ = draw_solid(level_set(np.ones((10, 12, 14))), pixels=200)
     opaque = pixels[pixels[..., 3] == 255][:, :3].astype(float)
     shades = np.array([1.0, 0.86, 0.72])[:, None] * CUT
-    assert np.abs(opaque[:, None] - shades).max(axis=2).min(axis=1).max() <= 1.5
+    # All but the smoothed edges between two faces.
+    assert (np.abs(opaque[:, None] - shades).max(axis=2).min(axis=1) <= 1).mean() > 0.97
     assert not draw_solid(level_set(-np.ones((8, 8, 8))), pixels=100)[0].any()
 
 
