@@ -16,7 +16,7 @@ from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
 from microgen.report import texture_summary
 
-from . import _ensemble, _solid, _texture_preview
+from . import _checkpoint, _ensemble, _solid, _texture_preview
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Run
@@ -128,9 +128,10 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     reporter = job.reporter
     reporter.say(_texture_preview.grid_line(grid))
     problem: MicrogenError | None = None
+    options: dict[str, Any] = {"start": _checkpoint.start(job), "on_state": _checkpoint.keeper(job)}
     with reporter.stage("making the sample", "solve") as progress:
         try:
-            sample = made.sample(grid, seed=job.common.seed, device=job.device, progress=progress)
+            sample = made.sample(grid, seed=job.common.seed, device=job.device, progress=progress, **options)
         except NotConverged as error:
             if error.best is None:
                 raise
@@ -143,6 +144,7 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
     written += save_report(sample, job, statistics)
+    _checkpoint.clear(job)
     tell(statistics, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)

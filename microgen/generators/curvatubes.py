@@ -207,6 +207,14 @@ class Curvatubes:
             raise NotConverged(message, best=sample)
         return sample
 
+    @staticmethod
+    def state(fields: Mapping[str, Any]) -> FlowState:
+        """A state from its fields, as a file keeps them: a `start` for `sample`."""
+        from microgen.core.flow import FlowState
+
+        parts = {k: v for k, v in fields.items() if k in FlowState.__dataclass_fields__}
+        return FlowState(**{**parts, "energy": tuple(np.asarray(parts.get("energy", ())).tolist())})
+
     def samples(
         self, grid: Grid, n: int, *, seed: int, workers: int | None = None, members: Sequence[int] | None = None
     ) -> Iterator[Microstructure]:

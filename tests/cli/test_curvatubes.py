@@ -92,6 +92,28 @@ def test_resume_keeps_a_finished_run_and_refuses_another(microgen) -> None:
     assert Path("a.tif").stat().st_mtime_ns == before
 
 
+def test_an_interrupted_flow_goes_on_to_the_same_bits(made: Path, microgen, monkeypatch) -> None:
+    from microgen_cli import _checkpoint
+
+    kept = []
+
+    def keep_one(state: object) -> None:
+        _checkpoint.write_checkpoint(state, "a.npy.state.npz", identity=kept[0])
+        if state.step >= 100:
+            raise KeyboardInterrupt
+
+    run = ["curvatubes", *SMALL, "--seed", 2, "--out", "a.npy"]
+    monkeypatch.setattr(_checkpoint, "keeper", lambda job: kept.append(job.identity()) or keep_one)
+    assert microgen(*run).code == 130
+    assert os.listdir() == ["a.npy.state.npz"]
+    monkeypatch.setattr(_checkpoint, "keeper", lambda job: lambda state: None)
+    assert microgen(*run, "--resume", "--mass", -0.5).code == 3
+    done = microgen(*run, "--resume")
+    assert "going on from a.npy.state.npz, step 1" in done.err
+    assert np.array_equal(np.load("a.npy"), np.load(made / "a.npy"))
+    assert not Path("a.npy.state.npz").exists()
+
+
 def test_dry_run_makes_nothing_and_its_toml_means_the_same(microgen) -> None:
     flags = ["--preset", "sponge", "--size-mm", 0.5, "--spacing", "20um", "--mass", -0.3, "--print.clip", "sphere"]
     dry = microgen("curvatubes", *flags, "--dry-run")
