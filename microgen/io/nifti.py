@@ -41,7 +41,7 @@ def read(path: str | Path) -> Microstructure:
     try:
         image = Nifti1Image.from_filename(path)
         values = np.asanyarray(image.dataobj)
-        unit = image.header.get_xyzt_units()[0]
+        unit = str(image.header.get_xyzt_units()[0])
         sizes = tuple(float(h) for h in image.header.get_zooms())
     except (*_DAMAGE, ImageFileError, HeaderDataError) as error:
         reason = str(error).split("\n")[0] or type(error).__name__

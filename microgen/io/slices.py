@@ -58,9 +58,13 @@ def _picture(path: Path) -> np.ndarray:
 
 
 def _png(path: Path) -> np.ndarray:
-    from matplotlib.image import imread
+    """Grey values [y, x] as stored: 1, 8 or 16 bits. (Matplotlib would scale them to 1.)"""
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        return imread(path)
-    except (OSError, ValueError, SyntaxError) as error:
+        with Image.open(path) as picture:
+            if picture.mode not in ("1", "L", "I", "F") and not picture.mode.startswith("I;16"):
+                raise UnsupportedFormat(f"{path}: expected a grey picture, got one of mode {picture.mode}.")
+            return np.asarray(picture)
+    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError) as error:
         raise UnreadableFile(path, f"is no whole PNG ({error})", remedy="Write or copy it again.") from error
