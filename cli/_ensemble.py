@@ -4,58 +4,71 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import microgen
 from microgen import Microstructure
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.io.atomic import atomic_path, check_writable
-from microgen.report import Member, ensemble_summary
+from microgen.report import Member
 
-from ._job import Job
-from ._laws import Scan, prepare
-from ._machine import workers
+from ._job import Run
 from ._outputs import Outputs, tagged
-from ._progress import Reporter
-from ._result import FIGURES, finish, result_object
-from ._save import document, save, save_report
+from ._result import finish, result_object
 
 FEW = 12
 """Members up to which each has its line in the closing table."""
 
 Made = tuple[Microstructure, Mapping[str, Any]]
 """A sample with its statistics."""
+Rows = list[dict[str, Any]]
 
 
-def members(job: Job) -> dict[int, Outputs]:
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What ensembles of one command do their own way."""
+
+    command: str
+    figures: Sequence[str]
+    """Achieved figures in the summary."""
+    begin: Callable[[list[int]], tuple[int, Iterator[Microstructure]]]
+    """From members (from 0) to the number of processes and the samples, in order."""
+    keep: Callable[[Microstructure, Outputs, int], Made]
+    """Describe and write a member (number from 1)."""
+    page: Callable[[Microstructure, Mapping[str, Any], Rows], list[Path]]
+    """Write the page about the first member and all rows."""
+    table: Callable[[Rows], tuple[Sequence[str], Sequence[Sequence[str]]]]
+    """Columns and rows of the closing table."""
+
+
+def members(job: Run) -> dict[int, Outputs]:
     """Number (from 1) -> outputs of the members this run is to make."""
     if not job.outputs.files:
         raise InvalidParameter("--out", expected="an output for each member of the ensemble", got="none")
-    number = job.request.samples
-    chosen = [job.request.member] if job.request.member else range(1, number + 1)
+    number = job.samples
+    chosen = [job.member] if job.member else range(1, number + 1)
     return {k: job.outputs.member(k, max(4, len(str(number)))) for k in chosen}
 
 
-def summary_path(job: Job) -> Path:
+def summary_path(job: Run) -> Path:
     """rve.tif is summed up in rve_samples.csv."""
     return tagged(job.outputs.files[0], "_samples").with_suffix(".csv")
 
 
-def check(job: Job) -> None:
+def check(job: Run) -> None:
     """Refuse before computing what could not be written afterwards."""
     for outputs in members(job).values():
         outputs.check(overwrite=job.replaces)
     # With --member many runs share the table, and each renews it.
-    shared = [] if job.request.member else [summary_path(job)]
+    shared = [] if job.member else [summary_path(job)]
     page = [job.outputs.report] if job.outputs.report else []
     check_writable([*shared, *page], overwrite=job.replaces)
 
 
-def run(job: Job, scan: Scan | None) -> int:
-    """Make the members that are missing; those that miss the tolerance are kept and told of at the end."""
+def run(job: Run, family: Family) -> int:
+    """Make the members that are missing; those that miss what was asked are kept and told of at the end."""
     wanted = members(job)
     pending = [k for k, outputs in wanted.items() if not (job.common.resume and outputs.done(job.identity(k)))]
     if len(pending) < len(wanted):
@@ -64,68 +77,65 @@ def run(job: Job, scan: Scan | None) -> int:
     missed = None
     try:
         if pending:
-            _make(job, scan, wanted, pending=pending, made=made)
+            _make(job, family, wanted, pending=pending, made=made)
     except NotConverged as error:
         missed = error
     finally:  # also after Ctrl-C: what is done is kept and summed up
-        rows = write_summary(job, wanted)
-    page = _page(job, scan, made, rows)
-    _close(job, rows)
+        rows = write_summary(job, wanted, family.figures)
+    page = _page(job, family, made, rows)
+    _close(job, family, rows)
     paths = [path for outputs in wanted.values() for path in outputs]
     fields: dict[str, Any] = {"seed": job.common.seed, "device": job.device, "samples": len(wanted)}
     fields |= {"members": rows, "summary": summary_path(job)}
     finish(
-        result_object("polycrystal", job.reporter, [*paths, summary_path(job), *page], **fields), json=job.common.json
+        result_object(family.command, job.reporter, [*paths, summary_path(job), *page], **fields),
+        json=job.common.json,
     )
     if missed is not None:
         raise missed
     return 0
 
 
-def _make(job: Job, scan: Scan | None, wanted: dict[int, Outputs], *, pending: Sequence[int], made: list[Made]) -> None:
+def _make(job: Run, family: Family, wanted: dict[int, Outputs], *, pending: list[int], made: list[Made]) -> None:
     """Make and write the pending members; the first one is left in `made` for the page."""
-    laws, grid = prepare(job, scan)
-    quiet = replace(job, reporter=Reporter(quiet=True))
-    processes = workers(grid, laws.grains, len(pending))
+    processes, samples = family.begin([k - 1 for k in pending])
     title = f"making {len(pending)} sample{'s' * (len(pending) > 1)} with {processes} process{'es' * (processes > 1)}"
     with job.reporter.stage(title, "solve") as progress:
-        samples = laws.samples(
-            grid, job.request.samples, seed=job.common.seed, workers=processes, members=[k - 1 for k in pending]
-        )
         for done, (k, sample) in enumerate(zip(pending, samples), 1):
-            statistics = microgen.compare_sections(sample, scan.target, seed=job.common.seed) if scan else {}
-            sample = document(sample, job, scan=scan, statistics=statistics, member=k)
-            save(sample, wanted[k], quiet)
+            found = family.keep(sample, wanted[k], k)
             if not made:
-                made.append((sample, statistics))
+                made.append(found)
             progress(done / len(pending), f"member {k} is written")
 
 
-def _page(job: Job, scan: Scan | None, made: list[Made], rows: list[dict[str, Any]]) -> list[Path]:
+def _page(job: Run, family: Family, made: list[Made], rows: list[dict[str, Any]]) -> list[Path]:
     """The page shows the first member that was made, and sums up all."""
     if not made:
         return [job.outputs.report] if job.outputs.report and job.outputs.report.exists() else []
-    sample, statistics = made[0]
-    return save_report(sample, job, scan=scan, statistics=statistics, members=[_member(row) for row in rows])
+    return family.page(*made[0], rows)
 
 
-def _member(row: dict[str, Any]) -> Member:
+def member_of(row: dict[str, Any]) -> Member:
+    """A row of the summary as the report wants it."""
     files = tuple(Path(path).name for path in row["outputs"])
     return Member(row["member"], row["seed"], files, achieved=row)
 
 
-def _close(job: Job, rows: list[dict[str, Any]]) -> None:
+def _close(job: Run, family: Family, rows: list[dict[str, Any]]) -> None:
     """The summary on stderr; of many members only the mean over all."""
-    table = ensemble_summary([_member(row) for row in rows])
-    shown = [row[:-1] for row in table.rows]
+    if not rows:
+        return
+    columns, cells = family.table(rows)
     job.reporter.say()
-    job.reporter.table(table.columns[:-1], shown if len(rows) <= FEW else shown[-1:])
+    job.reporter.table(columns, cells if len(rows) <= FEW else cells[-1:])
     job.reporter.say()
 
 
-def write_summary(job: Job, wanted: dict[int, Outputs]) -> list[dict[str, Any]]:
+def write_summary(job: Run, wanted: dict[int, Outputs], figures: Sequence[str]) -> list[dict[str, Any]]:
     """One row a finished member, from what its files say; returns the rows."""
-    rows = [_row(k, outputs) for k, outputs in wanted.items() if all(path.exists() for path in outputs.sidecars)]
+    rows = [
+        _row(k, outputs, figures) for k, outputs in wanted.items() if all(path.exists() for path in outputs.sidecars)
+    ]
     if not rows:
         return []
     columns = list(dict.fromkeys(name for row in rows for name in row if name not in ("outputs", "statistics")))
@@ -136,12 +146,17 @@ def write_summary(job: Job, wanted: dict[int, Outputs]) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(member: int, outputs: Outputs) -> dict[str, Any]:
+def _row(member: int, outputs: Outputs, figures: Sequence[str]) -> dict[str, Any]:
     made = json.loads(outputs.sidecars[0].read_text(encoding="utf-8"))
-    figures = made["achieved"]
-    row = {"member": member, "seed": made["seed"], "status": figures.get("status")}
-    row |= {name: figures.get(name) for name in FIGURES}
-    statistics = figures.get("statistics", {})
+    achieved = made["achieved"]
+    row = {"member": member, "seed": made["seed"], "status": achieved.get("status")}
+    row |= {name: achieved.get(name) for name in figures if name != "status"}
+    statistics = achieved.get("statistics", {})
     for name, statistic in statistics.items():
-        row |= {name: statistic["achieved"], f"{name}_distance": statistic["distance"]}
+        if not isinstance(statistic, dict):
+            row[name] = statistic
+        elif "mean" in statistic:
+            row[name] = statistic["mean"]
+        else:
+            row |= {name: statistic["achieved"], f"{name}_distance": statistic["distance"]}
     return row | {"file": outputs.files[0].name, "outputs": [str(path) for path in outputs], "statistics": statistics}

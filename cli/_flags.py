@@ -16,10 +16,12 @@ from cyclopts.config import Dict
 
 from microgen.errors import EnvironmentProblem, InvalidParameter, UnreadableFile
 
-from ._units import angle, length
+from ._units import angle, length, millimetres
 
 UNITS: dict[str, Callable[[str, str], float]] = {
     "--spacing": length,
+    "--size-mm": millimetres,
+    "--print.diameter": millimetres,
     "--size.mean": length,
     "--size.quantiles": length,
     "--threshold": angle,
@@ -132,7 +134,7 @@ def normalise(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
         if argument.hint is int or str(argument.hint).startswith("tuple[int"):
             _check_whole(argument.name, values)
         given[argument.name.removeprefix("--")] = values[0] if len(values) == 1 else values
-        if argument.name in UNITS:
+        if argument.name in UNITS and argument.hint is not str:  # --threshold of grey values has no unit
             convert = UNITS[argument.name]
             argument.tokens[:] = [t.evolve(value=repr(convert(t.value, argument.name))) for t in argument.tokens]
     for argument in arguments:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from microgen import Polycrystal
@@ -17,20 +17,22 @@ ELSEWHERE = ("ebsd", "sites", "samples", "member")
 """Flags that do not change a sample: its inputs are known by their hashes."""
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One run of `microgen polycrystal`."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """What runs of all generators have."""
 
-    request: Request
-    flags: Polycrystal
     common: Common
     given: dict[str, Any]
     """The flags that say what to make, as they were written."""
     outputs: Outputs
     reporter: Reporter
     device: str
-    inputs: dict[str, str]
+    inputs: dict[str, str] = field(default_factory=dict)
     """Path -> sha256 of the files read."""
+    samples: int = 0
+    """Members of the ensemble; 0 for a single sample."""
+    member: int = 0
+    """The only one to make; 0 for all."""
 
     def identity(self, member: int = 0) -> dict[str, Any]:
         """What makes two runs the same, so that --resume may take the outputs of one for the other's."""
@@ -46,3 +48,11 @@ class Job:
     def replaces(self) -> bool:
         """Outputs that exist may be replaced; with --resume they were found to be of this very run."""
         return self.common.overwrite or self.common.resume
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Job(Run):
+    """One run of `microgen polycrystal`."""
+
+    request: Request
+    flags: Polycrystal

@@ -47,12 +47,12 @@ def memory_need(grid: Grid, grains: int) -> int:
     return LIBRARIES + grid.size * BYTES_A_VOXEL + grains * BYTES_A_GRAIN
 
 
-def workers(grid: Grid, grains: int, samples: int) -> int:
-    """Processes for so many samples: as cores and memory allow; one where starting more takes longer than the work."""
+def workers(grid: Grid, samples: int, need: int) -> int:
+    """Processes for samples of `need` bytes, as cores and memory allow; one where starting more takes the longer."""
     if grid.size * samples < WORTH_STARTING:
         return 1
     free = available_memory()
-    return max(1, min(cores(), samples, free // memory_need(grid, grains) if free else 1))
+    return max(1, min(cores(), samples, free // need if free else 1))
 
 
 def kernel_cache() -> tuple[Path, int]:

@@ -42,19 +42,17 @@ class Request:
     """Folder for one closed STL a grain."""
 
     def __post_init__(self) -> None:
-        _demand(len(self.shape) in (0, 2, 3), "--shape", "2 or 3 numbers of voxels", self.shape)
-        _demand(all(n > 0 for n in self.shape), "--shape", "numbers of voxels above 0", self.shape)
-        _demand(all(h > 0 for h in self.spacing), "--spacing", "lengths above 0", self.spacing)
-        _demand(len(self.spacing) in (0, 1, self.ndim), "--spacing", f"1 or {self.ndim} lengths", self.spacing)
-        _demand(0 < self.threshold <= 180, "--threshold", "an angle above 0 degrees", self.threshold)
-        _demand(self.min_pixels >= 1, "--min-pixels", "1 or more", self.min_pixels)
-        _demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
-        _demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
-        axes = "" if self.periodic == "none" else self.periodic
-        good = len(set(axes)) == len(axes) and set(axes) <= set("xyz")
-        _demand(good, "--periodic", "axes such as xyz, xy or none", self.periodic)
+        demand(len(self.shape) in (0, 2, 3), "--shape", "2 or 3 numbers of voxels", self.shape)
+        demand(all(n > 0 for n in self.shape), "--shape", "numbers of voxels above 0", self.shape)
+        demand(all(h > 0 for h in self.spacing), "--spacing", "lengths above 0", self.spacing)
+        demand(len(self.spacing) in (0, 1, self.ndim), "--spacing", f"1 or {self.ndim} lengths", self.spacing)
+        demand(0 < self.threshold <= 180, "--threshold", "an angle above 0 degrees", self.threshold)
+        demand(self.min_pixels >= 1, "--min-pixels", "1 or more", self.min_pixels)
+        demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
+        demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
+        axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
-        _demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)
+        demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)
 
     @property
     def ndim(self) -> int:
@@ -64,10 +62,19 @@ class Request:
     @property
     def periodic_axes(self) -> tuple[bool, ...]:
         """Per axis."""
-        return tuple(axis in self.periodic and self.periodic != "none" for axis in "xyz"[: self.ndim])
+        return axes_of(self.periodic, self.ndim)
 
 
-def _demand(condition: bool, name: str, expected: str, got: object, *, remedy: str = "") -> None:
+def axes_of(text: str, ndim: int) -> tuple[bool, ...]:
+    """Per axis, whether the sample repeats along it: xyz, xy, ... or none."""
+    axes = "" if text == "none" else text
+    good = len(set(axes)) == len(axes) and set(axes) <= set("xyz")
+    demand(good, "--periodic", "axes such as xyz, xy or none", text)
+    return tuple(axis in axes for axis in "xyz"[:ndim])
+
+
+def demand(condition: bool, name: str, expected: str, got: object, *, remedy: str = "") -> None:
+    """Refuse a flag whose condition does not hold."""
     if not condition:
         shown = " ".join(map(str, got)) if isinstance(got, tuple) else got
         raise InvalidParameter(name, expected=expected, got=shown, remedy=remedy)

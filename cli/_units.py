@@ -9,12 +9,18 @@ from microgen.errors import InvalidParameter
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)")
 MICROMETRES = {"": 1.0, "nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
+MILLIMETRES = {unit: factor / 1e3 for unit, factor in MICROMETRES.items()} | {"": 1.0}
 DEGREES = {"": 1.0, "deg": 1.0, "°": 1.0, "rad": 180.0 / math.pi, "mrad": 0.18 / math.pi}
 
 
 def length(text: str, name: str = "length") -> float:
     """Length in µm; a plain number already is in µm."""
     return _parse(text, name, MICROMETRES, "a length such as 0.5um, 500nm or 0.02mm (a plain number is in µm)")
+
+
+def millimetres(text: str, name: str = "length") -> float:
+    """Length in mm; a plain number already is in mm."""
+    return _parse(text, name, MILLIMETRES, "a length such as 5, 5mm or 800um (a plain number is in mm)")
 
 
 def angle(text: str, name: str = "angle") -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 from cyclopts import Group, Parameter
@@ -10,16 +12,19 @@ from cyclopts import Group, Parameter
 import microgen
 from microgen import Grid, Microstructure, Polycrystal
 from microgen.errors import NotConverged
+from microgen.report import ensemble_summary
 
 from . import _ensemble, _sites
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Job
 from ._laws import Scan, prepare, understand
-from ._outputs import plan
+from ._machine import memory_need, workers
+from ._outputs import Outputs, plan
 from ._preview import preview
 from ._progress import Reporter
 from ._request import Request
 from ._result import (
+    FIGURES,
     achieved,
     closing,
     finish,
@@ -51,7 +56,7 @@ def run(
     if common.dry_run:
         return preview(job, scan)
     if request.samples:
-        return _ensemble.run(job, scan)
+        return _ensemble.run(job, _family(job, scan))
     if already_there(job):
         return 0
     laws, grid = prepare(job, scan)
@@ -68,10 +73,47 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         stl_folder=request.stl_grains,
         format=common.format,
     )
-    job = Job(request, generator, common, given_flags(common), outputs, Reporter(quiet=common.quiet), device, {})
+    job = Job(
+        common=common,
+        given=given_flags(common),
+        outputs=outputs,
+        reporter=Reporter(quiet=common.quiet),
+        device=device,
+        samples=request.samples,
+        member=request.member,
+        request=request,
+        flags=generator,
+    )
     if not common.dry_run:
         _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
     return job
+
+
+def _family(job: Job, scan: Scan | None) -> _ensemble.Family:
+    """How members of an ensemble are made, compared, written and summed up."""
+    quiet = replace(job, reporter=Reporter(quiet=True))
+
+    def begin(members: list[int]) -> tuple[int, Iterator[Microstructure]]:
+        laws, grid = prepare(job, scan)
+        processes = workers(grid, len(members), memory_need(grid, laws.grains))
+        options: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
+        return processes, laws.samples(grid, job.samples, **options)
+
+    def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
+        statistics = microgen.compare_sections(sample, scan.target, seed=job.common.seed) if scan else {}
+        sample = document(sample, job, scan=scan, statistics=statistics, member=member)
+        save(sample, outputs, quiet)
+        return sample, statistics
+
+    def page(sample: Microstructure, statistics: Mapping[str, Any], rows: _ensemble.Rows) -> list[Path]:
+        members = [_ensemble.member_of(row) for row in rows]
+        return save_report(sample, job, scan=scan, statistics=statistics, members=members)
+
+    def table(rows: _ensemble.Rows) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        cells = ensemble_summary([_ensemble.member_of(row) for row in rows])
+        return cells.columns[:-1], [row[:-1] for row in cells.rows]
+
+    return _ensemble.Family("polycrystal", FIGURES, begin, keep, page, table)
 
 
 def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,10 +10,12 @@ from typing import Any, cast
 import numpy as np
 
 import microgen
-from microgen import Grid, Microstructure, Polycrystal, Provenance
+from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
+from microgen.io import printing
 from microgen.io.atomic import check_writable
 from microgen.io.grain_table import read_table
+from microgen.io.printing import Print
 from microgen.io.sidecar import sidecar_path
 from microgen.provenance import sha256, tool_version
 
@@ -23,6 +25,9 @@ from ._outputs import check_suffix, format_for, tagged
 from ._progress import Reporter
 from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
+from ._solid import is_printed
+from ._texture_preview import memory_need as texture_need
+from .curvatubes import sample_fields as texture_fields
 
 
 def rerun(
@@ -64,14 +69,22 @@ def rerun(
     sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
     with reporter.stage("writing", "write"):
         for path in paths:
-            microgen.write(sample, path, format=format_for(path, format), overwrite=overwrite)
+            _write(sample, path, format=format, overwrite=overwrite)
     same = identical(sample, original)
-    fields = {"seed": made.seed, "device": made.device, **sample_fields(sample), "identical": same}
+    fields = {"seed": made.seed, "device": made.device, **_fields(sample), "identical": same}
     finish(result_object("rerun", reporter, paths, **fields), json=json)
     if same is False:
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
     reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")
     return 0
+
+
+def _write(sample: Microstructure, path: Path, *, format: str | None, overwrite: bool) -> None:
+    options = sample.provenance.configuration.get("print") if sample.provenance else None
+    if options is None or not is_printed(path):
+        microgen.write(sample, path, format=format_for(path, format), overwrite=overwrite)
+        return
+    printing.write_solid(printing.make_solid(sample, Print(**options)), sample, path, overwrite=overwrite)
 
 
 def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
@@ -84,12 +97,26 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     if "sites" in configuration:
         table = read_table(found(Path(configuration["sites"]), made, original))
         return rebuilt(table, grid, made)
+    if "coefficients" in configuration:
+        texture = _texture(configuration, original)
+        check_memory(texture_need(grid))
+        return _kept(lambda: texture.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))
     laws = _laws(configuration, original)
     check_memory(memory_need(grid, laws.grains))
+    return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))
+
+
+def _kept(sample: Callable[[], Microstructure]) -> Microstructure:
     try:
-        return laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress)
+        return sample()
     except NotConverged as error:  # what was kept the first time is what must come again
+        if error.best is None:
+            raise
         return cast(Microstructure, error.best)
+
+
+def _fields(sample: Microstructure) -> dict[str, Any]:
+    return sample_fields(sample) if sample.level_set is None else texture_fields(sample)
 
 
 def found(path: Path, made: Provenance, original: Path) -> Path:
@@ -119,6 +146,10 @@ def identical(sample: Microstructure, original: Path) -> bool | None:
         before = microgen.read(original)
     except MicrogenError:
         return None
+    if before.level_set is not None and sample.level_set is not None:
+        return bool(np.array_equal(before.level_set, sample.level_set))
+    if sample.level_set is not None:
+        return bool(np.array_equal(before.phase_id, sample.phase_id))
     if before.grain_id is None or sample.grain_id is None:
         return None
     return bool(np.array_equal(before.grain_id, sample.grain_id) and np.array_equal(before.phase_id, sample.phase_id))
@@ -129,6 +160,13 @@ def _grid(data: Mapping[str, Any], original: Path) -> Grid:
         return Grid(**{name: tuple(value) for name, value in data.items()})
     except TypeError as error:
         raise UnreadableFile(original, f"its provenance holds no grid ({error})") from None
+
+
+def _texture(configuration: Mapping[str, Any], original: Path) -> Curvatubes:
+    try:
+        return Curvatubes.from_configuration(configuration)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UnreadableFile(original, f"its provenance holds no texture ({error})") from None
 
 
 def _laws(configuration: Mapping[str, Any], original: Path) -> Polycrystal:

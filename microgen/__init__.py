@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the table below
-    from microgen.core.power_diagram import PowerDiagram as PowerDiagram
-    from microgen.core.transport import solve_weights as solve_weights
+    from microgen.descriptors.describe import describe as describe
     from microgen.descriptors.grains import interior_grains as interior_grains
     from microgen.errors import MicrogenError as MicrogenError
     from microgen.fitting.compare import compare_sections as compare_sections
     from microgen.fitting.quick import fit as fit
     from microgen.fitting.target import Target as Target
     from microgen.generators.box import resolve_box as resolve_box
+    from microgen.generators.curvatubes import Curvatubes as Curvatubes
     from microgen.generators.laws import (
         AspectRatioLaw as AspectRatioLaw,
         Fabric as Fabric,
@@ -32,13 +32,14 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.microstructure import Microstructure as Microstructure, Phase as Phase
     from microgen.provenance import Provenance as Provenance
     from microgen.report import render_report as render_report
-    from microgen.segmentation import segment_grains as segment_grains
+    from microgen.segmentation import segment_grains as segment_grains, threshold as threshold
 
 # The command reads this line to tell this package from another one of the same import name.
 _DISTRIBUTION = "microgen-gpu"
 
 _HOME = {
     "AspectRatioLaw": "microgen.generators.laws",
+    "Curvatubes": "microgen.generators.curvatubes",
     "Fabric": "microgen.generators.laws",
     "Grid": "microgen.grid",
     "HexGrid": "microgen.grid",
@@ -47,12 +48,12 @@ _HOME = {
     "Phase": "microgen.microstructure",
     "PhaseLaw": "microgen.generators.laws",
     "Polycrystal": "microgen.generators.polycrystal",
-    "PowerDiagram": "microgen.core.power_diagram",
     "Provenance": "microgen.provenance",
     "SizeLaw": "microgen.generators.laws",
     "Target": "microgen.fitting.target",
     "Texture": "microgen.generators.laws",
     "compare_sections": "microgen.fitting.compare",
+    "describe": "microgen.descriptors.describe",
     "fit": "microgen.fitting.quick",
     "interior_grains": "microgen.descriptors.grains",
     "read": "microgen.io",
@@ -61,7 +62,7 @@ _HOME = {
     "render_report": "microgen.report",
     "resolve_box": "microgen.generators.box",
     "segment_grains": "microgen.segmentation",
-    "solve_weights": "microgen.core.transport",
+    "threshold": "microgen.segmentation",
     "write": "microgen.io",
 }
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]

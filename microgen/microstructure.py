@@ -58,6 +58,9 @@ class Microstructure:
     orientation: np.ndarray | None = None
     """float32 or float64 [..., 4] per point (scans): unit quaternion, scalar first, passive, map frame."""
     level_set: np.ndarray | None = None
+    """float: the solid is where it is positive."""
+    grey: np.ndarray | None = None
+    """Measured brightness (µCT), of the type the file has."""
     measured: np.ndarray | None = None
     """bool: points present in the file (None: all). Points can be present and yet not indexed."""
     grains: Grains | None = None
@@ -66,7 +69,7 @@ class Microstructure:
     """What the reader found worth saying: conventions applied, header and data that disagree."""
 
     def __post_init__(self) -> None:
-        for name in ("phase_id", "grain_id", "level_set", "measured"):
+        for name in ("phase_id", "grain_id", "level_set", "grey", "measured"):
             array = getattr(self, name)
             if array is not None and tuple(array.shape) != tuple(self.grid.shape):
                 raise InvalidParameter(name, expected=f"shape {self.grid.shape}", got=array.shape)
@@ -104,6 +107,6 @@ class Microstructure:
     def _take(self, grid: Grid, pick, *, grains_kept: bool) -> Microstructure:
         arrays = {
             name: None if getattr(self, name) is None else pick(getattr(self, name))
-            for name in ("phase_id", "grain_id", "orientation", "level_set", "measured")
+            for name in ("phase_id", "grain_id", "orientation", "level_set", "grey", "measured")
         }
         return replace(self, grid=grid, grains=self.grains if grains_kept else None, **arrays)

@@ -1,10 +1,11 @@
-"""From a scan to its grains: connected points of one phase whose neighbours differ by less than a threshold angle."""
+"""From a scan to its grains (points of one phase that differ by less than an angle), from grey values to a solid."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -14,7 +15,7 @@ from scipy.spatial import KDTree
 
 from microgen.errors import InvalidParameter, NoGrains
 from microgen.grid import Grid, HexGrid
-from microgen.microstructure import Grains, Microstructure
+from microgen.microstructure import Grains, Microstructure, Phase
 from microgen.orientation import grouped_mean_orientation, misorientation_angle
 
 
@@ -49,6 +50,49 @@ def segment_grains(scan: Microstructure, *, threshold: float = math.radians(5), 
         orientation=orientation.reshape(*shape, 4),
         grains=grains,
     )
+
+
+def threshold(ms: Microstructure, value: float | Literal["otsu"] = "otsu") -> Microstructure:
+    """Solid where the grey values (or the level set) lie above `value`: phase_id 0 there and -1 elsewhere.
+
+    "otsu" takes the grey value that divides them into two classes of least variance. A level set is lowered by the
+    value, so that it is zero on the surface again. Raises InvalidParameter when there is nothing to divide, or when all
+    or none of the points lie above the value.
+    """
+    values = ms.grey if ms.grey is not None else ms.level_set
+    if values is None:
+        raise InvalidParameter("ms", expected="a volume of grey values or a level set", got="neither")
+    cut = otsu(values) if value == "otsu" else float(value)
+    full = values > cut
+    if full.all() or not full.any():
+        between = f"a value from {values.min():g} to below {values.max():g}, or otsu"
+        raise InvalidParameter("threshold", expected=between, got=value)
+    level_set = None if ms.level_set is None else ms.level_set - np.float32(cut)
+    phase_id = np.where(full, 0, -1).astype(np.int16)
+    note = f"solid above {cut:g}"
+    return replace(
+        ms, phase_id=phase_id, phases=(Phase("solid"),), level_set=level_set, grain_id=None, notes=(*ms.notes, note)
+    )
+
+
+def otsu(values: np.ndarray) -> float:
+    """Threshold of largest variance between the values up to it and those above. Otsu, IEEE SMC 9 (1979) 62.
+
+    Exact for whole numbers of up to 16 bits; else over 65536 classes. Raises InvalidParameter for a single value.
+    """
+    low, high = values.min(), values.max()
+    if not low < high:
+        raise InvalidParameter("values", expected="two different values or more", got=low)
+    if values.dtype.kind in "iu" and int(high) - int(low) < 65536:
+        levels = np.arange(int(low), int(high) + 1, dtype=float)
+        counts = np.bincount((values.ravel() - low).astype(np.uint16), minlength=len(levels)).astype(float)
+    else:
+        counts, edges = np.histogram(values, 65536)
+        levels = edges[1:]
+    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * levels)[:-1]
+    total, weight = (counts * levels).sum() / counts.sum(), below / counts.sum()
+    between = (total * weight - sums / counts.sum()) ** 2 / (weight * (1 - weight))
+    return float(levels[:-1][np.argmax(between)])
 
 
 def _check(threshold: float, min_pixels: int) -> None:

@@ -112,4 +112,4 @@ def _checked(made: Iterator[Microstructure], chosen: Sequence[int]) -> Iterator[
         yield sample
     if missed:
         names = ", ".join(str(k) for k in missed)
-        raise NotConverged(f"members {names} miss the volume tolerance; all were handed over.", best=worst)
+        raise NotConverged(f"members {names} did not converge; all were handed over.", best=worst)

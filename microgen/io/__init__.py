@@ -23,6 +23,12 @@ MODULES: tuple[str, ...] = (
     "vti",
     "grain_table",
     "numpy_file",
+    "stl",
+    "threemf",
+    "grey_tiff",
+    "nrrd",
+    "nifti",
+    "raw_json",
 )
 """Where two formats share a suffix the first one has it, and the other is asked for by name."""
 
@@ -30,10 +36,14 @@ MODULES: tuple[str, ...] = (
 def read(path: str | Path, *, format: str | None = None) -> Microstructure:
     """Read a scan, a volume or a sample; the suffix picks the format unless `format` names one.
 
+    A folder is read as a volume of which each picture in it is a slice.
+
     Raises UnsupportedFormat for unknown kinds of file, UnreadableFile when the file is missing, damaged or empty.
     """
     path = Path(path)
     file = file_of(path)
+    if file.is_dir() and format in (None, "slices") and not file.suffix:
+        return import_module("microgen.io.slices").read(file)
     reader = find_reader(file, format)
     if file.is_dir():
         raise UnreadableFile(file, "is a folder", remedy="Give one of the files in it.")

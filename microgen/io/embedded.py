@@ -119,6 +119,12 @@ def as_labels(array: np.ndarray, path: Path) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
+def phased(values: np.ndarray, grid: Grid, embedded: Embedded) -> Microstructure:
+    """Microstructure of phase_id + 1 read from a file: 0 is void."""
+    phase_id = (values - 1).astype(np.int16)
+    return Microstructure(grid, phase_id, phases=embedded.phases, provenance=embedded.provenance)
+
+
 def labelled(labels: np.ndarray, grid: Grid, embedded: Embedded, *, notes: tuple[str, ...] = ()) -> Microstructure:
     """Microstructure of int32 labels read from a file; void (0) has phase -1."""
     table = embedded.phase_of_grain

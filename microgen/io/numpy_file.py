@@ -1,4 +1,7 @@
-"""NumPy .npy of the raw grain labels, int32 in order [x, y(, z)]. Pickles are never read."""
+"""NumPy .npy of one raw array in order [x, y(, z)]: the level set as float32, else grain labels as int32.
+
+Pickles are never read.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,15 @@ SUFFIXES = (".npy",)
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
-    """Write the grain labels. Raises InvalidParameter when there are none or the grid is not square."""
+    """Write the level set where there is one, else the grain labels.
+
+    Raises InvalidParameter when there is neither or the grid is not square.
+    """
     emb.square_grid(ms, "a .npy file")
-    if ms.grain_id is None:
+    values = ms.grain_id if ms.level_set is None else ms.level_set.astype(np.float32, copy=False)
+    if values is None:
         raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
-    labels = np.ascontiguousarray(ms.grain_id)
+    labels = np.ascontiguousarray(values)
     # Not np.save, which appends .npy to a temporary name and hides why the system refuses a write.
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(labels))
@@ -29,7 +36,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> Microstructure:
-    """Read labels; the format has no voxel size, so that 1 µm is taken and noted.
+    """Read labels, or a level set (any real numbers); the format has no voxel size, so that 1 µm is taken and noted.
 
     Raises UnreadableFile for damaged files, UnsupportedFormat for arrays that are no labels.
     """
@@ -39,9 +46,20 @@ def read(path: str | Path) -> Microstructure:
         array = np.load(path, allow_pickle=False)
     except (ValueError, TypeError, SyntaxError, OSError, EOFError, RecursionError, MemoryError) as error:
         raise UnreadableFile(path, f"is no whole .npy ({error})", remedy="Write or copy it again.") from error
-    labels = emb.as_labels(array, path)
     note = "the format states no voxel size: 1 µm taken"
+    if array.dtype.kind == "f":
+        return _level_set(array, path, note)
+    labels = emb.as_labels(array, path)
     return emb.labelled(labels, Grid(labels.shape, (1.0,) * labels.ndim), emb.Embedded(), notes=(note,))
+
+
+def _level_set(array: np.ndarray, path: Path, note: str) -> Microstructure:
+    """Solid is u > 0."""
+    if array.ndim not in (2, 3) or array.size == 0 or not np.isfinite(array).all():
+        raise UnsupportedFormat(f"{path}: expected finite numbers in 2 or 3 dimensions, got {array.shape}.")
+    u = np.ascontiguousarray(array, dtype=np.float32)
+    phase_id = np.where(u > 0, 0, -1).astype(np.int16)
+    return Microstructure(Grid(u.shape, (1.0,) * u.ndim), phase_id, level_set=u, notes=(note,))
 
 
 def _check_header(path: Path) -> None:

@@ -1,7 +1,7 @@
-"""OME-TIFF of grain labels: axes ZYX (YX for planes), physical size in µm, zlib, provenance in the OME-XML.
+"""OME-TIFF of grain labels, or of phases where there are no grains: axes ZYX (YX), physical size in µm, zlib.
 
-Pages are z, rows y, columns x; memory is [x, y, z]. The OME-XML is our own, so that the same sample gives the same
-bytes (tifffile's holds a random UUID); fields after the OME schema 2016-06.
+Pages are z, rows y, columns x; memory is [x, y, z]. The OME-XML, which holds the provenance, is our own, so that
+the same sample gives the same bytes (tifffile's holds a random UUID); fields after the OME schema 2016-06.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_GRAINS, _PHASES = "grain_id", "phase_id"
 _PROVENANCE, _SAMPLE = "microgen/provenance", "microgen/sample"
-_MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
+MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
 _SLAB = 16
 """Pages transposed at a time: 16 labels fill a cache line, so that each line of memory is read once."""
 _DAMAGE = (
@@ -47,28 +48,37 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
-    """Write the grain labels: uint16, or uint32 above 65535 grains.
+    """Write the grain labels: uint16, or uint32 above 65535 grains; without grains phase_id + 1 (void 0) as uint8.
 
-    Raises InvalidParameter when there are no grain labels or the grid is not square.
+    Raises InvalidParameter when the grid is not square or the phases are too many.
     """
     from tifffile import TiffWriter
 
     grid = emb.square_grid(ms, "a TIFF")
-    if ms.grain_id is None:
-        raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
-    dtype = np.dtype(np.uint16 if ms.grain_id.max(initial=0) <= 65535 else np.uint32)
+    name, labels, dtype = _labels(ms)
     # Compressed or not, offsets in a classic TIFF end at 4 GiB.
     with TiffWriter(path, bigtiff=grid.size * dtype.itemsize > 2**31) as tif:
-        for number, page in enumerate(_pages(ms.grain_id, dtype)):
+        for number, page in enumerate(_pages(labels, dtype)):
             tif.write(
                 page,
                 photometric="minisblack",
                 compression="zlib",
                 compressionargs={"level": 1},
-                description=None if number else _ome_xml(ms, grid, dtype),
+                description=None if number else _ome_xml(ms, grid, name, dtype),
                 metadata=None,
                 software=f"microgen {tool_version()}",
             )
+
+
+def _labels(ms: Microstructure) -> tuple[str, np.ndarray, np.dtype]:
+    """What the image shows, its values and their type."""
+    if ms.grain_id is not None:
+        return _GRAINS, ms.grain_id, np.dtype(np.uint16 if ms.grain_id.max(initial=0) <= 65535 else np.uint32)
+    if ms.orientation is not None:
+        raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
+    if ms.phase_id.max(initial=0) > 254:
+        raise InvalidParameter("phase_id", expected="at most 255 phases in a TIFF", got=int(ms.phase_id.max()) + 1)
+    return _PHASES, ms.phase_id + 1, np.dtype(np.uint8)
 
 
 def _pages(labels: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
@@ -78,7 +88,7 @@ def _pages(labels: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
         yield from np.ascontiguousarray(volume[:, :, start : start + _SLAB].T, dtype=dtype)
 
 
-def _ome_xml(ms: Microstructure, grid: Grid, dtype: np.dtype) -> bytes:
+def _ome_xml(ms: Microstructure, grid: Grid, name: str, dtype: np.dtype) -> bytes:
     sizes = dict(zip("XYZ", (*grid.shape, 1)[:3])) | {"C": 1, "T": 1}
     sizes_xml = " ".join(f'Size{axis}="{n}"' for axis, n in sizes.items())
     physical = " ".join(
@@ -91,7 +101,7 @@ def _ome_xml(ms: Microstructure, grid: Grid, dtype: np.dtype) -> bytes:
     )
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="{_SCHEMA}" Creator="microgen {tool_version()}">'
-        f'<Image ID="Image:0" Name="grain_id"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="{dtype.name}" '
+        f'<Image ID="Image:0" Name="{name}"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="{dtype.name}" '
         f'{sizes_xml} {physical}><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
         f'<TiffData IFD="0" PlaneCount="{sizes["Z"]}"/></Pixels>'
         f'<AnnotationRef ID="Annotation:0"/><AnnotationRef ID="Annotation:1"/></Image>'
@@ -100,30 +110,32 @@ def _ome_xml(ms: Microstructure, grid: Grid, dtype: np.dtype) -> bytes:
 
 
 def read(path: str | Path) -> Microstructure:
-    """Read a label image: our own with grid, phases and provenance; others with the spacing they state.
+    """Read a label image: our own (also of phases) with grid and provenance; others with the spacing they state.
 
     Raises UnreadableFile for damaged files, UnsupportedFormat for images that are no labels.
     """
     path = Path(path)
-    with _opened(path) as tif:
+    with opened(path) as tif:
         found = _embedded(tif, path)
-        pages = _read_pages(tif, path)
+        pages = read_pages(tif, path)
+        phases = f'Name="{_PHASES}"' in (tif.ome_metadata or "")
         if found.grid is None:
             return _foreign(tif, emb.as_labels(pages.T, path), found)
     if pages.size != found.grid.size:
         raise UnreadableFile(path, f"describes a grid of {found.grid.shape} and holds {pages.size} labels")
     # Axes one voxel long are not told apart in the pages: the grid says where they are.
-    return emb.labelled(emb.as_labels(pages.reshape(found.grid.shape[::-1]).T, path), found.grid, found)
+    labels = emb.as_labels(pages.reshape(found.grid.shape[::-1]).T, path)
+    return emb.phased(labels, found.grid, found) if phases else emb.labelled(labels, found.grid, found)
 
 
 def read_embedded(path: str | Path) -> emb.Embedded:
     """Grid, phases and provenance without the labels. Raises UnreadableFile."""
-    with _opened(Path(path)) as tif:
+    with opened(Path(path)) as tif:
         return _embedded(tif, Path(path))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TiffFile]:
+def opened(path: Path) -> Iterator[TiffFile]:
     """The open file; whatever a damaged one makes tifffile raise becomes UnreadableFile."""
     from tifffile import OmeXmlError, TiffFile, TiffFileError
 
@@ -153,7 +165,7 @@ def _embedded(tif: TiffFile, path: Path) -> emb.Embedded:
     return replace(found, provenance=emb.parse_provenance(texts.get(_PROVENANCE, ""), path))
 
 
-def _read_pages(tif: TiffFile, path: Path) -> np.ndarray:
+def read_pages(tif: TiffFile, path: Path) -> np.ndarray:
     """The only image of the file, [(z,) y, x]."""
     if not tif.series:
         raise UnreadableFile(path, "holds no image", remedy="Write or copy it again.")
@@ -173,19 +185,19 @@ def _read_pages(tif: TiffFile, path: Path) -> np.ndarray:
 
 
 def _foreign(tif: TiffFile, labels: np.ndarray, found: emb.Embedded) -> Microstructure:
-    spacing = _ome_spacing(tif.ome_metadata, labels.ndim) if tif.is_ome else None
+    spacing = ome_spacing(tif.ome_metadata, labels.ndim) if tif.is_ome else None
     notes = () if spacing else ("the image states no voxel size: 1 µm taken",)
     return emb.labelled(labels, Grid(labels.shape, spacing or (1.0,) * labels.ndim), found, notes=notes)
 
 
-def _ome_spacing(xml: str | None, ndim: int) -> tuple[float, ...] | None:
+def ome_spacing(xml: str | None, ndim: int) -> tuple[float, ...] | None:
     """PhysicalSizeX, Y (, Z) in µm; None when one is missing or has no unit of length."""
     pixels = next((e for e in ElementTree.fromstring(xml or "<x/>").iter() if e.tag.endswith("}Pixels")), None)
     spacing = []
     for axis in "XYZ"[:ndim]:
         size = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
         unit = "" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        if size is None or unit not in _MICROMETRES or not 0 < float(size) < float("inf"):
+        if size is None or unit not in MICROMETRES or not 0 < float(size) < float("inf"):
             return None
-        spacing.append(float(size) * _MICROMETRES[unit])
+        spacing.append(float(size) * MICROMETRES[unit])
     return tuple(spacing)

@@ -71,7 +71,7 @@ def read_provenance(path: str | Path) -> Provenance:
 
 def _embedded(path: Path) -> Provenance | None:
     """Provenance in the file, found by the file's first bytes rather than by its name."""
-    from microgen.io import ome_tiff, vti
+    from microgen.io import ome_tiff, threemf, vti
 
     try:
         with open(path, "rb") as file:
@@ -80,6 +80,8 @@ def _embedded(path: Path) -> Provenance | None:
             return ome_tiff.read_embedded(path).provenance
         if start.lstrip().startswith((b"<?xml", b"<VTKFile")):
             return vti.read_embedded(path).provenance
+        if start.startswith(threemf.MAGIC):
+            return threemf.read_embedded(path)
     except UnsupportedFormat:
         return None
     except OSError as error:

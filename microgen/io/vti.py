@@ -1,4 +1,4 @@
-"""VTK image data for ParaView: cell arrays grain_id, phase_id, orientation and ipf_color, provenance in FieldData.
+"""VTK image data for ParaView: cell arrays grain_id, phase_id, level_set, orientation, ipf_color; with provenance.
 
 Lengths in µm; quaternions scalar first, sample to crystal, float32; colours along z. The container is in `vtk_xml`.
 """
@@ -21,7 +21,7 @@ SUFFIXES = (".vti",)
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
-    """Write what the sample has of grain_id, phase_id, orientation and (where phases are known) ipf_color, per cell.
+    """Write what the sample has of grain_id, phase_id, level_set, orientation and (of known phases) ipf_color per cell.
 
     Raises InvalidParameter when the grid is not square.
     """
@@ -39,6 +39,9 @@ def _labels(ms: Microstructure) -> list[Array]:
     if ms.grain_id is not None:
         grain = ms.grain_id.ravel(order="F")
         arrays.insert(0, Array("grain_id", "Int32", 1, ms.grid.size, lambda a, b: grain[a:b]))
+    if ms.level_set is not None:
+        level = ms.level_set.ravel(order="F")
+        arrays.append(Array("level_set", "Float32", 1, ms.grid.size, lambda a, b: level[a:b]))
     return arrays
 
 
@@ -89,6 +92,7 @@ def read(path: str | Path) -> Microstructure:
         phases=found.phases,
         grain_id=labels,
         orientation=_orientation(image),
+        level_set=_level_set(image),
         provenance=found.provenance,
     )
 
@@ -112,6 +116,15 @@ def _phase_id(image: ImageFile, phases: int) -> np.ndarray:
     if values.dtype.kind not in "iu" or values.ndim != image.grid.ndim or values.min() < -1 or values.max() > highest:
         raise UnsupportedFormat(f"{image.path}: expected phase_id from -1 to {highest}, got other values.")
     return np.ascontiguousarray(values, dtype=np.int16)
+
+
+def _level_set(image: ImageFile) -> np.ndarray | None:
+    if "level_set" not in image.cells:
+        return None
+    values = image.cell_array("level_set")
+    if values.dtype.kind != "f" or values.shape != image.grid.shape:
+        raise UnsupportedFormat(f"{image.path}: expected level_set as one float per cell, got {values.shape}.")
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _orientation(image: ImageFile) -> np.ndarray | None:

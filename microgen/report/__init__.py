@@ -2,5 +2,6 @@
 
 from microgen.report.page import render_report
 from microgen.report.tables import Member, Table, ensemble_summary, statistics_table
+from microgen.report.texture_page import texture_summary
 
-__all__ = ["Member", "Table", "ensemble_summary", "render_report", "statistics_table"]
+__all__ = ["Member", "Table", "ensemble_summary", "render_report", "statistics_table", "texture_summary"]

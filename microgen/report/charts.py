@@ -9,8 +9,11 @@ from html import escape
 
 import numpy as np
 
+from microgen.report.png import data_uri
+
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 42
+DENSITY = (93, 127, 168)
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ class Frame:
     low: float
     high: float
     top: float
+    bottom: float = 0.0
 
     def x(self, value: np.ndarray | float) -> np.ndarray:
         share = (np.asarray(value, float) - self.low) / (self.high - self.low)
         return LEFT + np.clip(share, 0, 1) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: np.ndarray | float) -> np.ndarray:
-        return HEIGHT - BOTTOM - np.asarray(value, float) / self.top * (HEIGHT - TOP - BOTTOM)
+        share = (np.asarray(value, float) - self.bottom) / (self.top - self.bottom)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
 def histogram(
@@ -80,6 +85,57 @@ def cumulative(series: Sequence[Series], *, label: str, limits: tuple[float, flo
         ends = [(frame.x(low), frame.y(0)), *zip(x, frame.y(y)), (frame.x(high), frame.y(1))]
         body.append(f'<path class="line {s.style}" d="{_path(ends)}"/>')
     return _chart(frame, body, label=label, vertical="cumulative share", percent=True)
+
+
+def line(x: np.ndarray, y: np.ndarray, *, label: str, vertical: str) -> str:
+    """A curve; of many points as many as the picture has pixels."""
+    if len(x) > 400:
+        pick = np.linspace(0, len(x) - 1, 400).round().astype(int)
+        x, y = x[pick], y[pick]
+    low, high = float(y.min()), float(y.max())
+    margin = 0.06 * (high - low) or 0.5 * max(abs(low), 1e-9)
+    frame = Frame(float(x.min()), float(x.max()) or 1.0, high + margin, low - margin)
+    path = f'<path class="line achieved" d="{_path(zip(frame.x(x), frame.y(y)))}"/>'
+    return _chart(frame, [path], label=label, vertical=vertical, percent=False)
+
+
+def density(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, label: str, vertical: str, bins: int = 64) -> str:
+    """Where pairs (x, y) lie, darker where they weigh more, in `bins`² cells; dashed lines x = ±y, x = 0, y = 0."""
+    (low, high), (bottom, top) = (_reach(values) for values in (x, y))
+    frame = Frame(low, high, top, bottom)
+    counts = np.histogram2d(
+        y, x, (np.linspace(bottom, top, bins + 1), np.linspace(low, high, bins + 1)), weights=weights
+    )[0][::-1]
+    pixels = np.zeros((bins, bins, 4), np.uint8)
+    pixels[..., :3] = DENSITY
+    pixels[..., 3] = np.round(255 * np.sqrt(counts / max(counts.max(), 1e-300)))
+    image = (
+        f'<image href="{data_uri(pixels)}" x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
+        f'height="{HEIGHT - TOP - BOTTOM}" preserveAspectRatio="none"/>'
+    )
+    lines = [((low, 0), (high, 0)), ((0, bottom), (0, top)), _slanted(frame, 1), _slanted(frame, -1)]
+    marks = "".join(_segment(frame, a, b) for a, b in lines)
+    return _chart(frame, [image, marks], label=label, vertical=vertical, percent=False)
+
+
+def _reach(values: np.ndarray) -> tuple[float, float]:
+    """From the first to the last hundredth of the values, and 0, with a margin."""
+    low, high = (float(v) for v in np.quantile(values, (0.01, 0.99)))
+    low, high = min(low, 0.0), max(high, 0.0)
+    margin = 0.06 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _slanted(frame: Frame, slope: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ends of y = slope x within the frame, which lies around 0."""
+    ends = sorted((slope * frame.bottom, slope * frame.top))
+    low, high = max(frame.low, ends[0]), min(frame.high, ends[1])
+    return (low, slope * low), (high, slope * high)
+
+
+def _segment(frame: Frame, start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = ((float(frame.x(x)), float(frame.y(y))) for x, y in (start, end))
+    return f'<line class="mark" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
 def _bin_edges(series: Sequence[Series], limits: tuple[float, float], bins: int) -> np.ndarray:
@@ -155,7 +211,7 @@ def _chart(frame: Frame, body: Sequence[str], *, label: str, vertical: str, perc
         x = float(frame.x(value))
         text.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{floor}" y2="{floor + 4}"/>')
         text.append(f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{_tick(value)}</text>')
-    for value in ticks(0.0, frame.top, about=7):
+    for value in ticks(frame.bottom, frame.top, about=7):
         y = float(frame.y(value))
         text.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         shown = f"{_tick(100 * value)}%" if percent else _tick(value)

@@ -17,7 +17,8 @@ from microgen.report.match_section import match_section, verdict_chips
 from microgen.report.sample_section import box_view, sample_section, side_by_side
 from microgen.report.scan_section import scan_section
 from microgen.report.style import STYLE
-from microgen.report.tables import Member, ensemble_summary, share
+from microgen.report.tables import ensemble_summary, share
+from microgen.report.texture_page import texture_body
 
 LONGEST_LIST = 12
 """Longer lists of the configuration are shown by their count; the sidecar file holds them in full."""
@@ -30,16 +31,19 @@ def render_report(
     segmented: Microstructure | None = None,
     statistics: Mapping[str, Any] | None = None,
     provenance: Provenance | None = None,
-    members: Sequence[Member] = (),
+    members: Sequence[Any] = (),
     warnings: Sequence[str] = (),
     title: str | None = None,
 ) -> str:
     """HTML text of the page: no network, no script, no second file; write it as UTF-8.
 
-    `sample` needs labels and a grain table; `provenance` defaults to its own. `scan` (as read), `segmented` and
+    `sample` needs labels and a grain table, or a level set (`statistics` then are those of `describe`, and `members`
+    the rows of the summary); `provenance` defaults to its own. `scan` (as read), `segmented` and
     `statistics` (NAME -> Statistic) are left out for a sample without a scan. `members` adds the summary of an
     ensemble. Raises InvalidParameter.
     """
+    if sample.level_set is not None:
+        return _texture(sample, statistics, provenance, members=members, warnings=warnings, title=title)
     if sample.grain_id is None or sample.grains is None:
         raise InvalidParameter("sample", expected="a microstructure with grains and their table", got=sample.grid)
     made = provenance or sample.provenance or Provenance(command="")
@@ -55,6 +59,28 @@ def render_report(
         parts.append(markup.section("The ensemble", markup.table(ensemble_summary(members))))
     parts.append(provenance_section(made))
     return _document("".join(parts), title=title or _title(made))
+
+
+def _texture(
+    sample: Microstructure,
+    statistics: Mapping[str, Any] | None,
+    provenance: Provenance | None,
+    *,
+    members: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str],
+    title: str | None,
+) -> str:
+    made = provenance or sample.provenance or Provenance(command="")
+    title = title or _texture_title(made)
+    body = texture_body(sample, statistics or {}, made, members=members, warnings=warnings, title=title)
+    return _document(body + provenance_section(made), title=title)
+
+
+def _texture_title(made: Provenance) -> str:
+    run = made.configuration.get("run")
+    flags = run.get("flags", {}) if isinstance(run, Mapping) else {}
+    name = flags.get("preset") or (PurePath(flags["graded"]).stem if "graded" in flags else "")
+    return f"Synthetic texture: {name}" if name else "Synthetic texture"
 
 
 def provenance_section(made: Provenance) -> str:

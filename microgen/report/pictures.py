@@ -73,7 +73,7 @@ def draw_map(
     """
     window = window or Window.whole(ms.grid)
     scale = SMOOTHING * pixels / max(window.width, window.height)
-    index = point_under(ms.grid, window, _size(window.width * scale), _size(window.height * scale))
+    index = point_under(ms.grid, window, size_of(window.width * scale), size_of(window.height * scale))
     if ms.measured is not None:
         there = ms.measured if ms.grain_id is None else ms.measured | (ms.grain_id > 0)
         index = np.where((index >= 0) & there.ravel()[index], index, -1)
@@ -82,7 +82,7 @@ def draw_map(
         grains = np.where(index >= 0, ms.grain_id.ravel()[index], 0)
         lines = _edges(grains, outline=False)
         canvas[lines] = _ink(canvas[lines], lines.mean())
-    return _smooth(canvas)
+    return smooth(canvas)
 
 
 def draw_box(volume: Microstructure, colours: np.ndarray, *, pixels: int = 720) -> tuple[np.ndarray, dict]:
@@ -93,9 +93,9 @@ def draw_box(volume: Microstructure, colours: np.ndarray, *, pixels: int = 720) 
     """
     grid = volume.grid
     assert isinstance(grid, Grid)
-    low, high = _extent(grid)
+    low, high = extent(grid)
     scale = SMOOTHING * pixels / (high - low).max()
-    width, height = (_size(side * scale) for side in high - low)
+    width, height = (size_of(side * scale) for side in high - low)
     right = low[0] + (np.arange(width) + 0.5) / width * (high - low)[0]
     down = low[1] + (np.arange(height)[:, None] + 0.5) / height * (high - low)[1]
     ids = np.full((height, width), -1, np.int64)
@@ -106,7 +106,7 @@ def draw_box(volume: Microstructure, colours: np.ndarray, *, pixels: int = 720) 
     shades = [np.vstack([np.array([NOT_INDEXED]), colours]) * light for light in FACE_LIGHT]
     canvas = _paint(ids, np.concatenate(shades).astype(np.uint8))
     canvas[_edges(ids, outline=True)] = LINE
-    return _smooth(canvas), {name: _edge_middle(axis, grid, (low, high)) for axis, name in enumerate("xyz")}
+    return smooth(canvas), {name: edge_middle(axis, grid, (low, high)) for axis, name in enumerate("xyz")}
 
 
 def point_under(grid: Grid | HexGrid, window: Window, width: int, height: int) -> np.ndarray:
@@ -137,16 +137,16 @@ def _hexagon_under(grid: HexGrid, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return index
 
 
-def _projection() -> np.ndarray:
+def projection() -> np.ndarray:
     """Screen (right, down) of the unit vectors x, y, z: float64 [3, 2], parallel projection."""
     cos_a, sin_a = math.cos(AZIMUTH), math.sin(AZIMUTH)
     lift = math.sin(ELEVATION)
     return np.array([[cos_a, sin_a * lift], [-sin_a, cos_a * lift], [0.0, math.cos(ELEVATION)]])
 
 
-def _extent(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def extent(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Upper left and lower right corner of the picture of the box, with a small margin."""
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * grid.lengths @ _projection()
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * grid.lengths @ projection()
     low, high = corners.min(0), corners.max(0)
     margin = 0.012 * (high - low).max()
     return low - margin, high + margin
@@ -154,7 +154,7 @@ def _extent(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 def _face(volume: Microstructure, screen: tuple[np.ndarray, np.ndarray], normal: int) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels lie on the visible face across `normal` (bool), and the grain under each of them."""
-    grid, axes = volume.grid, _projection()
+    grid, axes = volume.grid, projection()
     u, v = (axis for axis in range(3) if axis != normal)
     layer = 0 if normal == 2 else grid.shape[normal] - 1
     origin = (0.0 if normal == 2 else grid.lengths[normal]) * axes[normal]
@@ -166,15 +166,15 @@ def _face(volume: Microstructure, screen: tuple[np.ndarray, np.ndarray], normal:
     return inside, np.take(volume.grain_id, layer, axis=normal)[i[inside], j[inside]]
 
 
-def _edge_middle(axis: int, grid: Grid, extent: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+def edge_middle(axis: int, grid: Grid, extent: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
     """Where the middle of the outer edge that shows `axis` lies in the picture, in shares of its size."""
     corner = {0: (0.5, 1, 1), 1: (0, 0.5, 0), 2: (0, 1, 0.5)}[axis]
     low, high = extent
-    place = (np.array(corner) * grid.lengths @ _projection() - low) / (high - low)
+    place = (np.array(corner) * grid.lengths @ projection() - low) / (high - low)
     return float(place[0]), float(place[1])
 
 
-def _size(length: float) -> int:
+def size_of(length: float) -> int:
     return max(SMOOTHING, SMOOTHING * round(length / SMOOTHING))
 
 
@@ -203,7 +203,7 @@ def _ink(below: np.ndarray, share: float) -> np.ndarray:
     return (below * (1 - strength) + np.array(LINE) * strength).astype(np.uint8)
 
 
-def _smooth(canvas: np.ndarray) -> np.ndarray:
+def smooth(canvas: np.ndarray) -> np.ndarray:
     """Mean over squares of samples; only opaque samples count for the colour, and their share is the opacity."""
     parts = [canvas[i::SMOOTHING, j::SMOOTHING] for i in range(SMOOTHING) for j in range(SMOOTHING)]
     total = np.stack(parts).sum(axis=0, dtype=np.uint16)

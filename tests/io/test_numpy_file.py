@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from level_sets import level_set
 from polycrystals import polycrystal
 
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
@@ -49,7 +50,10 @@ def test_pickles_are_refused_unopened(tmp_path: Path, array: np.ndarray) -> None
         numpy_file.read(tmp_path / "a.npy")
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros(4, int), np.full((2, 2), -1), np.zeros((0, 3), int)])
+NO_LABELS = [np.zeros((2, 2), complex), np.full((2, 2), np.nan), np.zeros(4, int), np.full((2, 2), -1)]
+
+
+@pytest.mark.parametrize("array", [*NO_LABELS, np.zeros((0, 3), int)])
 def test_arrays_that_are_no_labels_are_refused(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(UnsupportedFormat):
@@ -77,3 +81,12 @@ def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_p
 def test_samples_without_grains_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="grain_id"):
         numpy_file.write(replace(polycrystal(), grain_id=None), tmp_path / "a.npy")
+
+
+def test_level_sets_come_back_as_float32(tmp_path: Path) -> None:
+    ms = level_set((9, 8, 7))
+    numpy_file.write(ms, tmp_path / "a.npy")
+    assert np.array_equal(np.load(tmp_path / "a.npy"), ms.level_set)
+    back = numpy_file.read(tmp_path / "a.npy")
+    assert np.array_equal(back.level_set, ms.level_set)
+    assert np.array_equal(back.phase_id, ms.phase_id)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings, strategies as st
+from level_sets import level_set
 from polycrystals import polycrystal
 
 from microgen.errors import InvalidParameter, MicrogenError, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid, HexGrid
-from microgen.io import ome_tiff
+from microgen.io import ome_tiff, read, write
 from microgen.microstructure import Microstructure, Phase
 
 OME = "{http://www.openmicroscopy.org/Schemas/OME/2016-06}"
@@ -79,8 +80,11 @@ def test_the_same_sample_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_samples_it_cannot_hold_are_refused(tmp_path: Path) -> None:
     ms = polycrystal((5, 7))
+    scan = replace(ms, grain_id=None, orientation=ms.point_orientation)
     with pytest.raises(InvalidParameter, match="grain_id"):
-        ome_tiff.write(replace(ms, grain_id=None), tmp_path / "a.tif")
+        ome_tiff.write(scan, tmp_path / "a.tif")
+    with pytest.raises(InvalidParameter, match="255 phases"):
+        ome_tiff.write(replace(ms, grain_id=None, phase_id=ms.phase_id + np.int16(300)), tmp_path / "a.tif")
     with pytest.raises(InvalidParameter, match="square grid"):
         ome_tiff.write(replace(ms, grid=HexGrid((5, 7), 1.0)), tmp_path / "a.tif")
 
@@ -153,3 +157,14 @@ def test_damage_gives_a_typed_error_or_a_whole_sample(tmp_path: Path, changes: l
     except MicrogenError as error:
         told = str(error)
     assert told is None or str(path) in told
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 7), (9, 8), (9, 1, 7)])
+def test_phases_without_grains_come_back(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    ms = level_set(shape)
+    write(ms, tmp_path / "a.tif")
+    back = read(tmp_path / "a.tif")
+    assert (back.grid, back.phases, back.provenance) == (ms.grid, ms.phases, ms.provenance)
+    assert np.array_equal(back.phase_id, ms.phase_id)
+    assert back.grain_id is None
+    assert tifffile.imread(tmp_path / "a.tif").dtype == np.uint8

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from level_sets import level_set
 from polycrystals import polycrystal
 
-from microgen.errors import InvalidParameter, NotPrintable, OutputNotWritable
+from microgen.errors import InvalidParameter, NotPrintable, OutputNotWritable, UnreadableFile
 from microgen.grid import Grid
-from microgen.io import stl
+from microgen.io import stl, write
+from microgen.io.printing import Print, make_solid, write_solid
 from microgen.io.sidecar import read_provenance
 from microgen.meshing import TriangleMesh, is_watertight, volume
 from microgen.microstructure import Microstructure
@@ -118,3 +122,67 @@ def test_samples_without_a_volume_of_grains_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidParameter, match="grain_id"):
             stl.write_grains(ms, tmp_path / "grains")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_level_set_is_one_closed_file_that_others_read(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    ms = level_set()
+    write(ms, tmp_path / "a.stl")
+    theirs = trimesh.load_mesh(tmp_path / "a.stl")
+    assert theirs.is_watertight
+    assert theirs.volume == pytest.approx((ms.level_set > 0).sum() * 0.05**3, rel=0.01)
+    assert is_watertight(stl.read_mesh(tmp_path / "a.stl"))
+    assert read_provenance(tmp_path / "a.stl") == ms.provenance
+
+
+def test_grains_in_one_stl_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="--stl-grains"):
+        write(blocks(), tmp_path / "a.stl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_binary_and_ascii_are_read_alike(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    theirs = trimesh.creation.box(extents=(1, 2, 3))
+    for kind in ("stl", "stl_ascii"):
+        theirs.export(tmp_path / "a.stl", file_type=kind)
+        mesh = stl.read_mesh(tmp_path / "a.stl")
+        assert len(mesh.points) == 8
+        assert is_watertight(mesh)
+        assert volume(mesh) == pytest.approx(6)
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda b: b"solid a\nvertex 1 2 " + b))
+def test_what_is_no_stl_is_refused(data: bytes) -> None:
+    with NamedTemporaryFile(suffix=".stl") as file:
+        Path(file.name).write_bytes(data)
+        with pytest.raises(UnreadableFile):
+            stl.read_mesh(file.name)
+
+
+def test_report_and_clip_of_a_printed_sample(tmp_path: Path) -> None:
+    ms, options = level_set(spacing=500.0), Print(clip="cylinder", diameter=8.0, scale=2.0, printer="fdm")
+    solid = make_solid(ms, replace(options, diameter=16.0))
+    for name in ("a.stl", "a.3mf"):
+        write_solid(solid, ms, tmp_path / name)
+        assert read_provenance(tmp_path / name).achieved["print"]["volume_mm3"] == pytest.approx(volume(solid.mesh))
+    stl.write_mesh(solid.mesh, tmp_path / "outline.stl")
+    again = make_solid(ms, Print(clip=str(tmp_path / "outline.stl"), scale=2.0))
+    assert again.report.volume_mm3 == pytest.approx(solid.report.volume_mm3, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"clip": "cube"}, "clip"),
+        ({"diameter": 3.0}, "diameter"),
+        ({"clip": "sphere", "diameter": -1.0}, "diameter"),
+        ({"printer": "inkjet"}, "printer"),
+        ({"scale": 0.0}, "scale"),
+        ({"min_part": 1.5}, "min_part"),
+        ({"max_triangles": 3}, "max_triangles"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: dict, name: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"print.{name}"):
+        Print(**options)

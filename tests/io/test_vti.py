@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from level_sets import level_set
 from polycrystals import polycrystal
 
 from microgen.errors import InvalidParameter, MicrogenError, UnreadableFile, UnsupportedFormat
@@ -181,3 +182,13 @@ def test_damage_gives_a_typed_error_or_a_whole_sample(tmp_path: Path, changes: l
     except MicrogenError as error:
         told = str(error)
     assert told is None or str(path) in told
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 7), (9, 8)])
+def test_level_sets_come_back(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    ms = level_set(shape)
+    vti.write(ms, tmp_path / "a.vti")
+    back = vti.read(tmp_path / "a.vti")
+    assert np.array_equal(back.level_set, ms.level_set)
+    assert back.level_set.dtype == np.float32
+    assert np.array_equal(back.phase_id, ms.phase_id)

@@ -1,0 +1,76 @@
+"""`--dry-run` of `microgen curvatubes`: the resolved run and its memory need, as TOML for `--config` or as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from microgen import Curvatubes, Grid
+from microgen.io.printing import Print
+
+from ._job import Run
+from ._json import dumps
+from ._machine import LIBRARIES, available_memory
+from ._preview import toml
+from ._result import grid_object
+from ._units import bytes_text
+
+BYTES_A_VOXEL = 150
+"""The flow, then the statistics, then the surface; they do not add up, the largest counts."""
+
+
+def memory_need(grid: Grid) -> int:
+    """Bytes of a run, about, and the libraries themselves."""
+    return LIBRARIES + grid.size * BYTES_A_VOXEL
+
+
+def grid_line(grid: Grid) -> str:
+    """The grid for a reader."""
+    voxels, box = " x ".join(map(str, grid.shape)), " x ".join(f"{length / 1000:.4g}" for length in grid.lengths)
+    steps = grid.spacing if len(set(grid.spacing)) > 1 else grid.spacing[:1]
+    axes = "".join(axis for axis, wraps in zip("xyz", grid.periodic) if wraps)
+    wraps = f"periodic along {axes}" if axes else "not periodic"
+    return f"sample    {voxels} voxels of {' x '.join(f'{h:.4g}' for h in steps)} µm ({box} mm), {wraps}"
+
+
+def preview(job: Run, made: Curvatubes, grid: Grid, options: Print) -> int:
+    """Print the run on stdout and stop; nothing of the sample is allocated."""
+    need, free = memory_need(grid), available_memory()
+    if job.common.json:
+        print(dumps(_object(job, made, grid) | {"memory_bytes": need}))
+        return 0
+    memory = f"memory    about {bytes_text(need)}" + (f" of {bytes_text(free)} free" if free else "")
+    lines = [grid_line(grid), memory, *(f"output    {path}" for path in job.outputs)]
+    print("\n".join(f"# {line}" for line in lines))
+    print(toml(_flags(job, made, grid) | {"print": _given(options)}))
+    return 0
+
+
+def _given(options: Print) -> dict[str, Any]:
+    """Options that are not the usual ones."""
+    return {name: value for name, value in asdict(options).items() if value != getattr(Print(), name)}
+
+
+def _object(job: Run, made: Curvatubes, grid: Grid) -> dict[str, Any]:
+    return {
+        "command": "curvatubes",
+        "dry_run": True,
+        "seed": job.common.seed,
+        "device": job.device,
+        "grid": grid_object(grid),
+        "configuration": made.configuration(),
+        "outputs": list(job.outputs),
+    }
+
+
+def _flags(job: Run, made: Curvatubes, grid: Grid) -> dict[str, Any]:
+    """The run as flags."""
+    numbers = made.configuration()
+    flags: dict[str, Any] = {"seed": job.common.seed, "out": [str(path) for path in job.outputs.files]}
+    flags |= {"report": job.outputs.report, **{name: numbers[name] for name in ("dx", "eps")}}
+    if "graded" in job.given:
+        flags["graded"] = job.given["graded"]
+    else:
+        flags |= {"coefficients": list(numbers["coefficients"].values()), "mass": numbers["mass"]}
+    axes = "".join(axis for axis, wraps in zip("xyz", grid.periodic) if wraps) or "none"
+    return flags | {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": axes}

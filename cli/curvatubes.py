@@ -1,0 +1,201 @@
+"""`microgen curvatubes`: tubular and membranous textures from a preset or a curvature polynomial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from cyclopts import Group, Parameter
+
+import microgen
+from microgen import Curvatubes, Grid, Microstructure, Provenance
+from microgen.errors import MicrogenError, NotConverged
+from microgen.io.atomic import atomic_path
+from microgen.io.printing import Print
+from microgen.report import texture_summary
+
+from . import _checkpoint, _ensemble, _solid, _texture_preview
+from ._field_statistics import statistics_object, tell
+from ._flags import Common, FlagApp, given_flags, resolve_device
+from ._job import Run
+from ._machine import check_memory, workers
+from ._outputs import PAGE, Outputs, plan
+from ._progress import Reporter
+from ._result import achieved, finish, grid_object, result_object
+from ._texture import TextureRequest, generator, grid_of, listing
+
+curvatubes = FlagApp(name="curvatubes")
+PRINTED = Parameter(name="print", group=Group("Surfaces to print (.stl, .3mf)", sort_key=2))
+FIGURES = ("mass_error", "energy", "iterations", "status", "volume_fraction")
+"""Figures of a texture, as its provenance and the JSON output name them."""
+
+
+@curvatubes.default
+def run(
+    *,
+    request: TextureRequest = TextureRequest(),  # noqa: B008 - frozen
+    printed: Annotated[Print, PRINTED] = Print(),  # noqa: B008 - frozen
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> int:
+    """Make a foam, bone, sponge or membrane: a level set whose surface has chosen curvatures."""
+    given = given_flags(common)
+    if "preset" in given and not request.preset:
+        print(listing())
+        return 0
+    made, grid = generator(request), grid_of(request)
+    made.check(grid, seed=common.seed)
+    job = start(request, common, given)
+    _solid.check(job.outputs, grid.ndim)
+    if common.dry_run:
+        return _texture_preview.preview(job, made, grid, printed)
+    if common.resume and not request.samples and job.outputs.done(job.identity()):
+        return already_there(job)
+    check_memory(_texture_preview.memory_need(grid))
+    if request.samples:
+        return _ensemble.run(job, _family(job, made, grid, printed))
+    return single(job, made, grid, printed)
+
+
+def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble.Family:
+    """How members of an ensemble are made, described, written and summed up."""
+    quiet = replace(job, reporter=Reporter(quiet=True))
+    names = tuple(name for name in FIGURES if name != "energy")
+
+    def begin(members: list[int]) -> tuple[int, Iterator[Microstructure]]:
+        job.reporter.say(_texture_preview.grid_line(grid))
+        processes = workers(grid, len(members), _texture_preview.memory_need(grid))
+        options: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
+        return processes, made.samples(grid, job.samples, **options)
+
+    def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
+        statistics = describe(sample)
+        sample = document(sample, job, statistics_object(statistics), printed, member)
+        sample, refused = _solid.save(sample, outputs, quiet, printed)
+        if refused:
+            job.reporter.warn(f"member {member}: {refused}")
+        return sample, statistics
+
+    def page(sample: Microstructure, statistics: Mapping[str, Any], rows: _ensemble.Rows) -> list[Path]:
+        return save_report(sample, job, statistics, rows)
+
+    def table(rows: _ensemble.Rows) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        kept = ("member", "seed", "status", "volume_fraction", "specific_surface", "euler_number", "thickness")
+        cells = texture_summary([{name: row.get(name) for name in kept} for row in rows])
+        return cells.columns, cells.rows
+
+    return _ensemble.Family("curvatubes", names, begin, keep, page, table)
+
+
+def describe(sample: Microstructure) -> dict[str, Any]:
+    """All statistics; none of a field that keeps one sign."""
+    solid = sample.phase_id >= 0
+    return {} if solid.all() or not solid.any() else dict(microgen.describe(sample))
+
+
+def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run:
+    """The run with its outputs, which are refused now if they could not be written later."""
+    outputs = plan(
+        common.out or files_of(request),
+        source=None,
+        report=request.report or (None if common.out else Path(f"{request.name}_report.html")),
+        stl_folder=None,
+        format=common.format,
+    )
+    job = Run(
+        common=common,
+        given=given,
+        outputs=outputs,
+        reporter=Reporter(quiet=common.quiet),
+        device=resolve_device(common.device),
+        samples=request.samples,
+        member=request.member,
+    )
+    if not common.dry_run:
+        _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
+    return job
+
+
+def files_of(request: TextureRequest) -> tuple[Path, ...]:
+    """What the bare command writes, named after the preset."""
+    suffixes = (".tif", ".vti", ".stl") if request.ndim == 3 else (".tif", ".vti")
+    return tuple(Path(f"{request.name}{suffix}") for suffix in suffixes)
+
+
+def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
+    """One sample: made, described, written. It is kept when no texture forms or no surface closes."""
+    reporter = job.reporter
+    reporter.say(_texture_preview.grid_line(grid))
+    problem: MicrogenError | None = None
+    options: dict[str, Any] = {"start": _checkpoint.start(job), "on_state": _checkpoint.keeper(job)}
+    with reporter.stage("making the sample", "solve") as progress:
+        try:
+            sample = made.sample(grid, seed=job.common.seed, device=job.device, progress=progress, **options)
+        except NotConverged as error:
+            if error.best is None:
+                raise
+            sample, problem = cast(Microstructure, error.best), error
+    with reporter.stage("describing", "describe"):
+        statistics = describe(sample)
+    if not problem and achieved(sample).get("settled") is False:
+        reporter.warn("the texture was still moving at the last step: it keeps coarsening, statistics depend on it")
+    sample = document(sample, job, statistics_object(statistics), printed)
+    sample, refused = _solid.save(sample, job.outputs, job, printed)
+    written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
+    written += save_report(sample, job, statistics)
+    _checkpoint.clear(job)
+    tell(statistics, reporter)
+    fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
+    finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)
+    if problem or refused:
+        raise cast(MicrogenError, problem or refused)
+    return 0
+
+
+def already_there(job: Run) -> int:
+    """With --resume: all outputs come from this very run, which is told."""
+    job.reporter.say("all outputs are there, and they come from this very run")
+    made = microgen.read_provenance(job.outputs.sidecars[0])
+    grid = made.configuration["grid"]
+    shown = {"shape": grid["shape"], "spacing_um": grid["spacing"], "periodic": grid["periodic"]}
+    figures = {name: made.achieved.get(name) for name in (*FIGURES, "statistics", "print")}
+    fields = {"seed": made.seed, "device": made.device, "grid": shown, **figures}
+    finish(result_object("curvatubes", job.reporter, list(job.outputs), **fields), json=job.common.json)
+    return 0
+
+
+def document(
+    sample: Microstructure, job: Run, statistics: dict[str, Any], printed: Print, member: int = 0
+) -> Microstructure:
+    """The sample with all that its files will say about how it was made."""
+    made = sample.provenance or Provenance("curvatubes")
+    configuration = {**made.configuration, "print": asdict(printed), "run": job.identity(member)}
+    figures = achieved(sample) | {"statistics": statistics}
+    provenance = Provenance(
+        "curvatubes", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
+    )
+    return replace(sample, provenance=provenance)
+
+
+def sample_fields(sample: Microstructure) -> dict[str, Any]:
+    """Grid, figures and statistics of one sample, as the JSON output has them."""
+    figures = achieved(sample)
+    assert isinstance(sample.grid, Grid)
+    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in (*FIGURES, "statistics", "print")}}
+
+
+def save_report(
+    sample: Microstructure, job: Run, statistics: Mapping[str, Any], members: Sequence[dict[str, Any]] = ()
+) -> list[Path]:
+    """Write the page, when one is asked for."""
+    page = job.outputs.report
+    if page is None:
+        return []
+    with job.reporter.stage("drawing the report", "report"):
+        text = microgen.render_report(sample, statistics=statistics, members=members)
+        if page.name == PAGE:
+            page.parent.mkdir(exist_ok=True)
+        with atomic_path(page, job.replaces) as part:
+            part.write_text(text, encoding="utf-8")
+    return [page]

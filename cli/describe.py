@@ -1,0 +1,140 @@
+"""`microgen describe FILE`: measure grains, phases, level sets and grey volumes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import microgen
+from microgen import Grid, Microstructure
+from microgen.errors import InvalidParameter
+from microgen.io import find_reader
+from microgen.io.atomic import check_writable
+
+from ._json import dumps
+from ._progress import Reporter
+from ._request import axes_of
+from ._result import grid_object, result_object
+from ._statistics import statistics_objects, statistics_rows, write_table
+
+
+def describe(
+    file: Path,
+    *,
+    out: Path | None = None,
+    phase: int | None = None,
+    threshold: str = "",
+    spacing: float | None = None,
+    periodic: str = "",
+    diffusivity: bool = False,
+    format: str | None = None,
+    json: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Measure a volume or a plane: the solid of phases, level sets and grey values, or the grains of labels.
+
+    Parameters
+    ----------
+    file
+        Labels, phases, level set or grey values; a folder of slices; an EBSD scan.
+    out
+        Table of all values and curves, .csv.
+    phase
+        Take this phase_id (from 0) as the solid; 0 is the first phase.
+    threshold
+        Grey value above which there is solid, or otsu.
+    spacing
+        Size of a voxel, where the file does not say it.
+    periodic
+        Axes that repeat, such as xyz, xy or none; default: as the file says, else none.
+    diffusivity
+        Solve for the effective diffusivity along each axis too (slow).
+    format
+        Settles a suffix with two meanings: ome (labels) or imagej (grey values) for .tif.
+    json
+        Print one JSON object.
+    overwrite
+        Replace the table if it exists.
+    quiet
+        No progress; warnings and errors only.
+    """
+    reporter = Reporter(quiet=quiet)
+    _check_out(out, overwrite=overwrite)
+    ms = _with_grid(_read(file, format=format, threshold=threshold), spacing=spacing, periodic=periodic)
+    for note in ms.notes:
+        reporter.say(f"note: {note}")
+    with reporter.stage("measuring", "measure") as progress:
+        statistics = microgen.describe(ms, phase=phase, diffusivity=diffusivity, progress=progress)
+    if out is not None:
+        write_table(statistics, out, ndim=ms.grid.ndim, overwrite=overwrite)
+    if json:
+        result = result_object("describe", reporter, [out] if out else [], **_facts(file, ms))
+        print(dumps(result | statistics_objects(statistics)))
+    else:
+        print("\n".join(statistics_rows(statistics, ndim=ms.grid.ndim)))
+    return 0
+
+
+def _check_out(out: Path | None, *, overwrite: bool) -> None:
+    if out is not None and out.suffix.lower() != ".csv":
+        raise InvalidParameter("--out", expected="a table, NAME.csv", got=str(out))
+    if out is not None:
+        check_writable([out], overwrite=overwrite)
+
+
+def _read(file: Path, *, format: str | None, threshold: str) -> Microstructure:
+    """The file as grains or as solid and void."""
+    if threshold and format is None and file.is_file() and find_reader(file).NAME == "ome":
+        format = "imagej"  # grey values were asked for, and labels have none
+    ms = microgen.read(file, format=format)
+    if threshold:
+        return microgen.threshold(ms, _value(threshold))
+    if ms.grey is not None and not ms.phases:
+        low, high = ms.grey.min(), ms.grey.max()
+        raise InvalidParameter("--threshold", expected=f"a grey value from {low} to {high}, or otsu", got="none")
+    if ms.orientation is not None and ms.grain_id is None:
+        return microgen.segment_grains(ms)
+    _refuse_pictures(ms)
+    return ms
+
+
+def _value(text: str) -> Any:
+    try:
+        return text if text == "otsu" else float(text)
+    except ValueError:
+        raise InvalidParameter("--threshold", expected="a number or otsu", got=text) from None
+
+
+def _refuse_pictures(ms: Microstructure) -> None:
+    """Grey values read as labels would give the statistics of thousands of specks."""
+    if ms.grain_id is None or ms.provenance is not None or ms.grain_id.shape[0] < 2:
+        return
+    same = (ms.grain_id[1:] == ms.grain_id[:-1]).mean()
+    if same < 0.5:
+        remedy = "Give --threshold VALUE (or otsu) if these are grey values."
+        got = f"numbers of which {1 - same:.0%} differ from their neighbour"
+        raise InvalidParameter("FILE", expected="grain labels", got=got, remedy=remedy)
+
+
+def _with_grid(ms: Microstructure, *, spacing: float | None, periodic: str) -> Microstructure:
+    """Voxel size and periodicity as asked for."""
+    grid = ms.grid
+    if not isinstance(grid, Grid):
+        if spacing is None and not periodic:
+            return ms
+        raise InvalidParameter("--spacing, --periodic", expected="a grid of square points", got="a hexagonal map")
+    if spacing is not None:
+        if not 0 < spacing < float("inf"):
+            raise InvalidParameter("--spacing", expected="a positive length", got=spacing)
+        grid = Grid(grid.shape, (spacing,) * grid.ndim, periodic=grid.periodic)
+    if periodic:
+        grid = Grid(grid.shape, grid.spacing, grid.origin, axes_of(periodic, grid.ndim))
+    notes = tuple(note for note in ms.notes if spacing is None or "voxel size" not in note)
+    return replace(ms, grid=grid, notes=notes)
+
+
+def _facts(file: Path, ms: Microstructure) -> dict[str, Any]:
+    grid = grid_object(ms.grid) if isinstance(ms.grid, Grid) else None
+    return {"file": str(file), "grid": grid, "notes": list(ms.notes)}

@@ -1,0 +1,262 @@
+"""Fused energy and hand-derived gradient of the curvature phase field, on the CPU.
+
+A sweep goes plane by plane and row by row: nine rows of u give the gradient g and the Hessian H, these the integrand
+f and its derivatives, and the adjoint stencils add those to three planes of dF/du. Nothing but u, dF/du and the
+coefficients lies in memory. Every number is computed in the same order whatever the number of slabs, so results do
+not depend on the number of threads. The formulas are those of `phase_field_reference`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+ROOM = 256  # voxels of a row treated at once
+LANES = 16  # rows are computed up to a multiple of this, so that no scalar remainder is left
+
+# Rows of the scratch `w`: the coefficients of f; nine rows of u, (plane, row) from (-1, -1) to (1, 1); results.
+C_N, C_TS, C_TT, C_GT, C_GS, C_GG, EPS, MU, THETA = 0, 1, 2, 3, 4, 5, 6, 7, 8  # THETA: three rows
+COEFFICIENTS = 11
+U = COEFFICIENTS
+F, F_U, XP, XM, YP, YM, ZP, ZM, XY, XZ, YZ = 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+ROWS = 31
+
+
+@njit(inline="always")
+def _softplus(x, xi, k):
+    """P = xi log(1 + exp(x/xi)) + xi and dP/dx, in operations that vectorise; k[j] = 1/(j + 1) in x's type."""
+    one = k[0]
+    t = min(abs(x) / xi, k[20])
+    r = -t * k[19]  # exp(-t) = exp(-t/64)^64
+    y = one + r * k[3] * (one + r * k[4] * (one + r * k[5] * (one + r * k[6])))
+    y = one + r * (one + r * k[1] * (one + r * k[2] * y))
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    s = y / (one + one + y)  # log(1 + y) = 2 artanh(y / (2 + y))
+    q = s * s
+    series = k[2] + q * (k[4] + q * (k[6] + q * (k[8] + q * (k[10] + q * (k[12] + q * (k[14] + q * k[16]))))))
+    up = one / (one + y)
+    return max(x, xi - xi) + xi * (one + (s + s) * (one + q * series)), (up if x > 0 else y * up)
+
+
+@njit(inline="always")
+def _stencil(w, z, a):
+    """g and H at the z-th voxel from the rows of u; `a` holds 1/2h, 1/h² and 1/4hh' of the axes."""
+    gx = (w[U + 7, z + 1] - w[U + 1, z + 1]) * a[0]
+    gy = (w[U + 5, z + 1] - w[U + 3, z + 1]) * a[1]
+    gz = (w[U + 4, z + 2] - w[U + 4, z]) * a[2]
+    two = w[U + 4, z + 1] + w[U + 4, z + 1]
+    hxx = (w[U + 7, z + 1] + w[U + 1, z + 1] - two) * a[3]
+    hyy = (w[U + 5, z + 1] + w[U + 3, z + 1] - two) * a[4]
+    hzz = (w[U + 4, z + 2] + w[U + 4, z] - two) * a[5]
+    hxy = (w[U + 8, z + 1] + w[U, z + 1] - w[U + 6, z + 1] - w[U + 2, z + 1]) * a[6]
+    hxz = (w[U + 7, z + 2] + w[U + 1, z] - w[U + 7, z] - w[U + 1, z + 2]) * a[7]
+    hyz = (w[U + 5, z + 2] + w[U + 3, z] - w[U + 5, z] - w[U + 3, z + 2]) * a[8]
+    return gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz
+
+
+@njit(inline="always")
+def _integrand(w, z, tr, nn, gm, xi, k):
+    """f without its terms in |g|^2, and its derivatives with respect to N, T and |g|."""
+    p, slope = _softplus(nn + nn - tr * tr, xi, k)
+    s = np.sqrt(p)
+    in_s = w[C_TS, z] * tr + w[C_GS, z] * gm
+    f_x = in_s * slope / (s + s)
+    ahead = w[C_TT, z] - f_x
+    f_t = w[C_TS, z] * s + (ahead + ahead) * tr + w[C_GT, z] * gm
+    f_g = w[C_GT, z] * tr + w[C_GS, z] * s
+    f = w[C_N, z] * nn + (w[C_TT, z] * tr + w[C_GT, z] * gm) * tr + in_s * s
+    return f, w[C_N, z] + f_x + f_x, f_t, f_g
+
+
+@njit(inline="always")
+def _voxel(w, z, a, k, xi):
+    """f at the z-th voxel and df/du; returned: g, H, and the weights that make df/dg and df/dH of them."""
+    one = k[0]
+    u, eps = w[U + 4, z + 1], w[EPS, z]
+    gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz = _stencil(w, z, a)
+    uu = u * u
+    wp, wpp = (uu - one) * u / eps, (uu + uu + uu - one) / eps  # W'/eps, W''/eps
+    gg = gx * gx + gy * gy + gz * gz
+    soft = gg + xi[0] * xi[0]
+    gm, inv = np.sqrt(soft), one / soft
+    vx, vy, vz = hxx * gx + hxy * gy + hxz * gz, hxy * gx + hyy * gy + hyz * gz, hxz * gx + hyz * gy + hzz * gz
+    nhn = (vx * gx + vy * gy + vz * gz) * inv
+    off = hxy * hxy + hxz * hxz + hyz * hyz
+    tr = wp - eps * (hxx + hyy + hzz)
+    nn = eps * eps * (hxx * hxx + hyy * hyy + hzz * hzz + off + off) + wp * wp - (eps + eps) * wp * nhn
+    f, f_n, f_t, f_g = _integrand(w, z, tr, nn, gm, xi[1], k)
+    n2 = f_n + f_n
+    along = gx * w[THETA, z] + gy * w[THETA + 1, z] + gz * w[THETA + 2, z]
+    pull = w[MU, z] * along
+    w[F, z] = f + w[C_GG, z] * gg + pull * along
+    w[F_U, z] = wpp * (f_t + n2 * (wp - eps * nhn))
+    turn = n2 * eps * wp * inv
+    f_g = f_g / gm + w[C_GG, z] + w[C_GG, z] + (turn + turn) * nhn
+    bx = f_g * gx - (turn + turn) * vx + (pull + pull) * w[THETA, z]
+    by = f_g * gy - (turn + turn) * vy + (pull + pull) * w[THETA + 1, z]
+    bz = f_g * gz - (turn + turn) * vz + (pull + pull) * w[THETA + 2, z]
+    return bx, by, bz, gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz, n2 * eps * eps, turn, eps * f_t
+
+
+@njit(inline="always")
+def _points(w, m, a, k, xi):
+    """All voxels of a stretch of row: f, and its derivatives as the weights of the adjoint stencils."""
+    for z in range(m):
+        bx, by, bz, gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz, bend, turn, flat = _voxel(w, z, a, k, xi)
+        bx, by, bz = bx * a[0], by * a[1], bz * a[2]
+        exx = (bend * hxx - turn * gx * gx - flat) * a[3]
+        eyy = (bend * hyy - turn * gy * gy - flat) * a[4]
+        ezz = (bend * hzz - turn * gz * gz - flat) * a[5]
+        w[F_U, z] -= exx + exx + eyy + eyy + ezz + ezz
+        w[XP, z], w[XM, z] = exx + bx, exx - bx
+        w[YP, z], w[YM, z] = eyy + by, eyy - by
+        w[ZP, z], w[ZM, z] = ezz + bz, ezz - bz
+        w[XY, z] = (bend * hxy - turn * gx * gy) * (a[6] + a[6])
+        w[XZ, z] = (bend * hxz - turn * gx * gz) * (a[7] + a[7])
+        w[YZ, z] = (bend * hyz - turn * gy * gz) * (a[8] + a[8])
+
+
+@njit(inline="always")
+def _load(w, u, at, periodic):
+    """Nine stretches of row around (i, j), from voxel z0 - 1 to z0 + m; beyond the box as the boundary says."""
+    i, j, z0, m = at
+    nx, ny, nz = u.shape
+    for r in range(9):
+        x = _inside(i + r // 3 - 1, nx, periodic[0])
+        y = _inside(j + r % 3 - 1, ny, periodic[1])
+        row = u[x, y]
+        w[U + r, 0] = row[_inside(z0 - 1, nz, periodic[2])]
+        for z in range(m):
+            w[U + r, z + 1] = row[z0 + z]
+        w[U + r, m + 1] = row[_inside(z0 + m, nz, periodic[2])]
+
+
+@njit(inline="always")
+def _inside(i, n, periodic):
+    """Index of the voxel that stands at i: wrapped, or the nearest one."""
+    if periodic:
+        return (i + n) % n
+    return min(max(i, 0), n - 1)
+
+
+@njit(inline="always")
+def _coefficients(w, fields, at):
+    """Rows of the coefficients, where they vary."""
+    i, j, z0, m = at
+    for c in range(fields.shape[0]):
+        row = fields[c, i, j]
+        for z in range(m):
+            w[c, z] = row[z0 + z]
+
+
+@njit(inline="always")
+def _row(w, b, q, nz, periodic):
+    """Adjoint stencils along z of a whole row b [10, nz + 2], into q [6, nz]: own plane, x +-, y +-, and xy."""
+    _ends(b, nz, periodic)
+    for z in range(nz):
+        q[0, z] = b[0, z + 1] + b[5, z] + b[6, z + 2]
+    for z in range(nz):
+        t = b[8, z] - b[8, z + 2]
+        q[1, z] = b[1, z + 1] + t
+        q[2, z] = b[2, z + 1] - t
+    for z in range(nz):
+        t = b[9, z] - b[9, z + 2]
+        q[3, z] = b[3, z + 1] + t
+        q[4, z] = b[4, z + 1] - t
+    for z in range(nz):
+        q[5, z] = b[7, z + 1]
+
+
+@njit(inline="always")
+def _ends(b, nz, periodic):
+    """Weights beyond the ends of a row: wrapped; or, as the ghost voxel is the last one, what would go to the ghost."""
+    if periodic:
+        for f in (5, 6, 8, 9):
+            b[f, 0], b[f, nz + 1] = b[f, nz], b[f, 1]
+    else:
+        b[5, 0], b[6, nz + 1] = b[6, 1], b[5, nz]
+        for f in (8, 9):
+            b[f, 0], b[f, nz + 1] = -b[f, 1], -b[f, nz]
+
+
+@njit(inline="always")
+def _borders(q, ny, periodic):
+    """The same beyond the first and last row of a plane q [6, ny + 2, nz]."""
+    if periodic:
+        q[3:, 0], q[3:, ny + 1] = q[3:, ny], q[3:, 1]
+    else:
+        q[3, 0], q[4, ny + 1] = q[4, 1], q[3, ny]
+        q[5, 0], q[5, ny + 1] = -q[5, 1], -q[5, ny]
+
+
+@njit(inline="always")
+def _plane(u, fields, i, w, b, q, a, k, xi, periodic):
+    """Weights of plane i into q [6, ny + 2, nz]; the sum of f over it."""
+    _, ny, nz = u.shape
+    total = 0.0
+    for j in range(ny):
+        for z0 in range(0, nz, ROOM):
+            m = min(ROOM, nz - z0)
+            _load(w, u, (i, j, z0, m), periodic)
+            if fields.shape[1] > 0:
+                _coefficients(w, fields, (i, j, z0, m))
+            _points(w, (m + LANES - 1) // LANES * LANES, a, k, xi)
+            for z in range(m):
+                total += np.float64(w[F, z])
+            for f in range(10):
+                for z in range(m):
+                    b[f, z0 + z + 1] = w[F_U + f, z]
+        _row(w, b, q[:, j + 1], nz, periodic[2])
+    _borders(q, ny, periodic[1])
+    return total
+
+
+@njit(inline="always")
+def _spread(out, q, part):
+    """Add a plane of weights to its own plane of dF/du (part 0), the next (1) or the one before (-1)."""
+    for j in range(out.shape[0]):
+        row = out[j]
+        if part == 0:
+            c, p, m = q[0, j + 1], q[3, j], q[4, j + 2]
+            for z in range(row.size):
+                row[z] += c[z] + (p[z] + m[z])
+        else:
+            c, p, m = q[1 if part > 0 else 2, j + 1], q[5, j if part > 0 else j + 2], q[5, j + 2 if part > 0 else j]
+            for z in range(row.size):
+                row[z] += c[z] + (p[z] - m[z])
+
+
+@njit(inline="always")
+def _slab(u, grad, sums, start, stop, fields, constants, a, k, xi, periodic):
+    """dF/du on the planes start <= i < stop, and the sums of f over each."""
+    nx, ny, nz = u.shape
+    w = np.zeros((ROWS, ROOM + 2 + LANES), u.dtype)
+    for c in range(COEFFICIENTS):
+        w[c] = constants[c]
+    b = np.empty((10, nz + 2), u.dtype)
+    q = np.empty((6, ny + 2, nz), u.dtype)
+    grad[start:stop] = 0
+    for i in range(start - 1, stop + 1):
+        if not periodic[0] and not 0 <= i < nx:
+            continue
+        total = _plane(u, fields, _inside(i, nx, True), w, b, q, a, k, xi, periodic)
+        if start <= i < stop:
+            sums[i] = total
+        for part in (1, 0, -1):
+            to = i + part if periodic[0] else min(max(i + part, 0), nx - 1)
+            if start <= to < stop:
+                _spread(grad[to], q, part)
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+def energy_gradient(u, grad, sums, slabs, fields, constants, a, k, xi, periodic):
+    """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]; see `phase_field.Energy`."""
+    nx = u.shape[0]
+    for s in prange(slabs):
+        start, stop = s * nx // slabs, (s + 1) * nx // slabs
+        _slab(u, grad, sums, start, stop, fields, constants, a, k, xi, periodic)

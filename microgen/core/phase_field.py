@@ -1,0 +1,98 @@
+"""The discrete curvature energy F(u) and its gradient on a box, by the fused kernel.
+
+Same F as Song 2022 (JMIV 64) with u > 0 solid; the formulas are written out in `kernels/phase_field_reference.py`.
+Lengths in the unit of the coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from microgen.core.kernels.phase_field_cpu import COEFFICIENTS, energy_gradient
+
+Array = np.ndarray
+Field = float | Array
+
+
+@dataclass(frozen=True, eq=False)
+class Energy:
+    """F of a field u on a box of voxels. Coefficients, eps, mu and theta are numbers or fields of the box's shape."""
+
+    coefficients: tuple[Field, ...]
+    """a20, a11, a02, b10, b01, c."""
+    eps: Field
+    spacing: tuple[float, ...]
+    periodic: tuple[bool, ...]
+    mu: Field = 0.0
+    """Weight of the orientation term mu eps (g.theta)^2."""
+    theta: tuple[Field, ...] = (0.0, 0.0, 0.0)
+    """Preferred direction, one component per axis."""
+    xi: float = 1e-6
+    """Smoothing of |g|."""
+    xi_soft: float = 1e-6
+    """Smoothing of the softplus under S."""
+
+    def __call__(self, u: Array, *, slabs: int | None = None) -> tuple[float, Array]:
+        """F and dF/du [shape of u], in u's float32 or float64; sums in float64. `slabs` changes speed only."""
+        import numba
+
+        block = np.ascontiguousarray(_three(u))
+        gradient, sums = np.empty_like(block), np.empty(block.shape[0])
+        number = u.dtype.type
+        energy_gradient(
+            block,
+            gradient,
+            sums,
+            min(slabs or numba.get_num_threads(), block.shape[0]),
+            self._fields(u.shape).astype(u.dtype, copy=False),
+            self._constants.astype(u.dtype),
+            self._stencil.astype(u.dtype),
+            np.array([1 / (j + 1) for j in range(19)] + [1 / 64, 40], number),
+            np.array([self.xi, self.xi_soft], number),
+            _three_axes(self.periodic, False),
+        )
+        return float(sums.sum()), gradient.reshape(u.shape)
+
+    @cached_property
+    def _weights(self) -> tuple[Field, ...]:
+        """The eleven coefficients of the integrand as the kernel wants them, times the volume of a voxel."""
+        a20, a11, a02, b10, b01, c = self.coefficients
+        dv, eps = math.prod(self.spacing), self.eps
+        of_curvature = ((a20 + a02 - a11) / (2 * eps), (a20 - a02) / (2 * eps), a11 / (2 * eps))
+        of_slope = ((b10 + b01) / 2, (b10 - b01) / 2, c * eps)
+        scaled = tuple(x * dv for x in (*of_curvature, *of_slope))
+        return (*scaled, eps, self.mu * eps * dv, *_three_axes(tuple(self.theta)[: len(self.spacing)], 0.0))
+
+    @cached_property
+    def _constants(self) -> Array:
+        return np.array([0.0 if np.ndim(w) else w for w in self._weights])
+
+    def _fields(self, shape: tuple[int, ...]) -> Array:
+        """[11, nx, ny, nz] where any coefficient varies, else without voxels."""
+        return self._varying if self._varying.size else np.empty((COEFFICIENTS, 0, 0, 0), np.float32)
+
+    @cached_property
+    def _varying(self) -> Array:
+        shapes = [np.shape(w) for w in self._weights if np.ndim(w)]
+        if not shapes:
+            return np.empty(0, np.float32)
+        return np.stack([_three(np.broadcast_to(np.asarray(w, float), shapes[0])) for w in self._weights])
+
+    @cached_property
+    def _stencil(self) -> Array:
+        """1/2h and 1/h² of the three axes, then 1/4hh' of xy, xz, yz."""
+        h = np.array(_three_axes(self.spacing, 1.0))
+        return np.concatenate([0.5 / h, 1 / h**2, 0.25 / np.array([h[0] * h[1], h[0] * h[2], h[1] * h[2]])])
+
+
+def _three(field: Array) -> Array:
+    """A plane as a volume one voxel thick along y, so that its rows stay long."""
+    return field[:, None, :] if field.ndim == 2 else field
+
+
+def _three_axes(values: tuple, filler: object) -> tuple:
+    return (values[0], filler, values[1]) if len(values) == 2 else tuple(values)

@@ -1,0 +1,123 @@
+"""A sample as a solid in mm: meshed once, written to any number of .stl and .3mf files, its report beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from microgen.errors import InvalidParameter
+from microgen.io import embedded as emb, stl, threemf
+from microgen.io.sidecar import write_with_provenance
+from microgen.meshing import PRINTERS, Clip, Printability, Solid, is_watertight, printable_solid
+from microgen.microstructure import Microstructure
+
+SUFFIXES = (*stl.SUFFIXES, *threemf.SUFFIXES)
+SHAPES = ("cylinder", "sphere")
+
+
+@dataclass(frozen=True)
+class Print:
+    """How a level set becomes a solid to print."""
+
+    clip: str | None = None
+    """Cut to a shape in the middle of the sample: cylinder, sphere, or an STL file (mm) with a closed surface."""
+    diameter: float | None = None
+    """Of the cylinder or sphere, mm; the largest that fits when not given."""
+    scale: float = 1.0
+    """Enlargement of the printed object over the sample."""
+    min_part: float = 1.0
+    """Floating parts below this share of the largest are left out: 1 keeps one part, 0 all."""
+    max_triangles: int = 2_000_000
+    """Surfaces are simplified further only where they have more triangles than this."""
+    printer: str | None = None
+    """fdm, sla, sls or dmls: warns when walls are too thin for it."""
+
+    def __post_init__(self) -> None:
+        if self.printer is not None and self.printer not in PRINTERS:
+            raise InvalidParameter("print.printer", expected=f"one of {', '.join(PRINTERS)}", got=self.printer)
+        if self.max_triangles < 1000:
+            raise InvalidParameter("print.max_triangles", expected="1000 or more", got=self.max_triangles)
+        if not (self.scale > 0 and self.scale < float("inf")):
+            raise InvalidParameter("print.scale", expected="a factor above 0", got=self.scale)
+        if not 0 <= self.min_part <= 1:
+            raise InvalidParameter("print.min_part", expected="a share from 0 to 1", got=self.min_part)
+        if self.clip is not None and self.clip not in SHAPES and Path(self.clip).suffix.lower() != ".stl":
+            raise InvalidParameter("print.clip", expected="cylinder, sphere or an STL file", got=self.clip)
+        if self.diameter is not None and (self.clip not in SHAPES or not self.diameter > 0):
+            expected = "a length above 0 mm, with a cylinder or sphere to clip to"
+            raise InvalidParameter("print.diameter", expected=expected, got=self.diameter)
+
+
+def make_solid(ms: Microstructure, options: Print) -> Solid:
+    """The solid with its report. Raises NotPrintable, InvalidParameter, UnreadableFile (of the outline)."""
+    return printable_solid(
+        ms,
+        scale=options.scale,
+        clip=_clip(options),
+        min_part=options.min_part,
+        max_triangles=options.max_triangles,
+    )
+
+
+def _clip(options: Print) -> Clip | None:
+    if options.clip is None:
+        return None
+    if options.clip == "cylinder" or options.clip == "sphere":
+        return Clip(options.clip, diameter=options.diameter)
+    outline = stl.read_mesh(options.clip)
+    if not is_watertight(outline):
+        raise InvalidParameter("print.clip", expected="an STL with a closed surface", got=options.clip)
+    return Clip("outline", outline=outline)
+
+
+def write_solid(solid: Solid, ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> list[Path]:
+    """Write to an .stl or .3mf, with the provenance of `ms` and the report; returns the paths written."""
+    path, told = Path(path), with_report(ms, solid)
+
+    def write(sample: Microstructure, part: Path) -> None:
+        if path.name.lower().endswith(threemf.SUFFIXES):
+            name = ms.phases[0].name if ms.phases else "solid"
+            threemf.write_objects([(name, solid.mesh)], part, provenance=emb.provenance_of(sample))
+        else:
+            stl.write_mesh(solid.mesh, part)
+
+    return write_with_provenance(write, told, path, overwrite=overwrite)
+
+
+def with_report(ms: Microstructure, solid: Solid) -> Microstructure:
+    """The sample, its provenance with the report of the solid as `print` among the achieved figures."""
+    made = emb.provenance_of(ms)
+    return replace(ms, provenance=replace(made, achieved={**made.achieved, "print": report_object(solid.report)}))
+
+
+def report_object(report: Printability) -> dict[str, Any]:
+    """The report as plain values."""
+    return asdict(report)
+
+
+def warnings(report: Printability, options: Print) -> list[str]:
+    """What stands against printing it, in words."""
+    told = []
+    for name, limit in PRINTERS.items():
+        if options.printer == name and report.min_wall_mm < limit:
+            told.append(
+                f"{report.thin[name]:.0%} of the walls are below the {limit:g} mm that {name} prints "
+                f"(thinnest {report.min_wall_mm:.3g} mm): enlarge with --print.scale"
+            )
+    if report.trapped_voids:
+        told.append(f"{report.trapped_voids} closed cavities: powder or resin stays in them")
+    return told
+
+
+def lines(report: Printability) -> Iterable[str]:
+    """The report for a reader."""
+    sides = " x ".join(f"{side:.4g}" for side in report.bbox_mm)
+    yield (
+        f"solid     {sides} mm, {report.volume_mm3:.4g} mm³, {report.area_mm2:.4g} mm², {report.triangles} triangles, "
+        f"watertight; {report.parts} part{'s' * (report.parts != 1)}, {report.parts_removed} floating removed"
+    )
+    prints = [name for name, limit in PRINTERS.items() if report.min_wall_mm >= limit]
+    able = ", ".join(prints) or f"none of {', '.join(PRINTERS)}"
+    yield f"walls     thinnest {report.min_wall_mm:.3g} mm; thick enough for {able}"

@@ -1,0 +1,65 @@
+"""Raw grey values (.raw) with a JSON of the same name that says what they are.
+
+The JSON holds `shape` [x, y, z] (x fastest), `dtype` as in numpy (`uint8`, `<u2`, `float32`), and where known
+`spacing_um` (a number or one an axis) and `offset` (bytes before the values).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from microgen.errors import UnreadableFile
+from microgen.io.grey import all_positive, grey_volume
+from microgen.microstructure import Microstructure
+
+NAME = "raw"
+SUFFIXES = (".raw",)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the values lie in the file."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    spacing: tuple[float, ...] | None
+    offset: int
+
+
+def read(path: str | Path) -> Microstructure:
+    """Read NAME.raw as NAME.json or NAME.raw.json says. Raises UnreadableFile where they disagree or one is missing."""
+    path = Path(path)
+    layout = _layout(_beside(path))
+    there, wanted = path.stat().st_size - layout.offset, math.prod(layout.shape) * layout.dtype.itemsize
+    if there != wanted:
+        raise UnreadableFile(path, f"holds {there} bytes, {layout.shape} {layout.dtype} would be {wanted}")
+    values = np.fromfile(path, layout.dtype, offset=layout.offset).reshape(layout.shape, order="F")
+    return grey_volume(values, path, spacing=layout.spacing)
+
+
+def _beside(path: Path) -> Path:
+    for found in (path.with_suffix(".json"), path.with_name(path.name + ".json")):
+        if found.is_file():
+            return found
+    example = '{"shape": [128, 128, 128], "dtype": "uint8", "spacing_um": 2.0}'
+    raise UnreadableFile(path, "has no JSON that says what it holds", remedy=f"Write {path.stem}.json: {example}")
+
+
+def _layout(path: Path) -> Layout:
+    try:
+        data = json.loads(path.read_bytes())
+        shape = tuple(int(n) for n in data["shape"])
+        dtype, offset = np.dtype(str(data["dtype"])), int(data.get("offset", 0))
+        sizes = data.get("spacing_um")
+        spacing = None if sizes is None else tuple(float(h) for h in np.broadcast_to(sizes, len(shape)))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UnreadableFile(path, f"does not say what the raw file holds ({error})") from error
+    sound = len(shape) in (2, 3) and min(shape) > 0 and offset >= 0 and dtype.kind in "iufb"
+    if not sound or (spacing is not None and not all_positive(spacing)):
+        raise UnreadableFile(path, "expected shape, dtype and spacing_um of a plane or a volume of numbers")
+    return Layout(shape, dtype, spacing, offset)

@@ -1,0 +1,187 @@
+"""The page about a level set: the solid, slices, how the energy fell, thicknesses and curvatures, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from microgen.descriptors.distribution import Distribution
+from microgen.microstructure import Microstructure
+from microgen.provenance import Provenance
+from microgen.report import charts, markup
+from microgen.report.pictures import draw_map
+from microgen.report.rendering import draw_solid
+from microgen.report.tables import Table, label, length, number, share
+
+SOLID, VOID = np.array([52, 84, 120.0]), np.array([236, 239, 243.0])
+
+
+def texture_body(
+    sample: Microstructure,
+    statistics: Mapping[str, Any],
+    made: Provenance,
+    *,
+    members: Sequence[Mapping[str, Any]] = (),
+    warnings: Sequence[str] = (),
+    title: str,
+) -> str:
+    """Header and sections of the page, without provenance."""
+    parts = [_head(sample, statistics, made, warnings=warnings, title=title)]
+    if sample.grid.ndim == 3:
+        parts.append(markup.section("At a glance", _view(sample), _slices(sample)))
+    else:
+        parts.append(markup.section("At a glance", _plane(sample)))
+    cards = [_thickness(statistics), _curvatures(statistics), _trace(made)]
+    parts.append(markup.section("What it is like", markup.table(numbers_table(statistics)), "<br>", _row(cards)))
+    if "print" in made.achieved:
+        parts.append(markup.section("The solid to print", markup.facts(_printed(made.achieved["print"]))))
+    if members:
+        parts.append(markup.section("The ensemble", markup.table(texture_summary(members))))
+    return "".join(parts)
+
+
+def numbers_table(statistics: Mapping[str, Any]) -> Table:
+    """Every number, and mean and standard deviation of every distribution; curves are left out."""
+    rows = []
+    for name, value in statistics.items():
+        if isinstance(value, Distribution):
+            rows.append((label(name), number(value.mean), f"± {number(value.sd)}", value.unit))
+        elif isinstance(value, int | float | np.number):
+            rows.append((label(name), number(float(value)), "", UNITS.get(name, "")))
+    return Table(("statistic", "value", "sd", "unit"), tuple(rows))
+
+
+UNITS = {"specific_surface": "1/µm", "connectivity_density": "1/µm³"}
+
+
+def texture_summary(members: Sequence[Mapping[str, Any]]) -> Table:
+    """One row a member, by the names its summary row has; then mean ± standard deviation."""
+    names = [n for n in members[0] if n not in ("member", "seed", "status", "file", "outputs", "statistics")]
+    figures = [[_float(m.get(n)) for n in names] for m in members]
+    rows = [(*(str(m[k]) for k in ("member", "seed", "status")), *map(number, f)) for m, f in zip(members, figures)]
+    if len(members) > 1:
+        columns = np.array(figures)
+        spread = [f"{number(c.mean())} ± {number(c.std(ddof=1))}" for c in columns.T]
+        rows.append(("mean ± sd", "", "", *spread))
+    return Table(("member", "seed", "status", *map(label, names)), tuple(rows))
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _head(
+    sample: Microstructure, statistics: Mapping[str, Any], made: Provenance, *, warnings: Sequence[str], title: str
+) -> str:
+    grid = sample.grid
+    steps = " × ".join(dict.fromkeys(length(h) for h in grid.spacing))
+    kind = "voxels" if grid.ndim == 3 else "pixels"
+    sides = " × ".join(length(side) for side in grid.lengths)
+    lead = f"{' × '.join(map(str, grid.shape))} {kind} of {steps} ({sides}), seed {made.seed}"
+    solid = float((sample.phase_id >= 0).mean())
+    settled = made.achieved.get("settled")
+    chips: list[tuple[str, bool | None]] = [(f"solid {share(solid)}", None)]
+    if made.achieved.get("status"):
+        chips.append((f"flow {str(made.achieved['status']).replace('_', ' ')}", made.achieved["status"] == "converged"))
+    if settled is False:
+        chips.append(("the texture was still moving at the last step", None))
+    notes = "".join(markup.paragraph(text[:1].upper() + text[1:], style="warning") for text in warnings)
+    return (
+        f"<header><h1>{escape(title)}</h1>{markup.paragraph(lead, style='lead')}{markup.chips(chips)}{notes}</header>"
+    )
+
+
+def _view(sample: Microstructure) -> str:
+    pixels, ends = draw_solid(sample)
+    labels = [(f"{name} {length(side)}", ends[name]) for name, side in zip("xyz", sample.grid.lengths)]
+    caption = "The solid; cut at the faces of the box where it is red, z points down"
+    return markup.box_figure(pixels, labels, caption=caption)
+
+
+def _slices(sample: Microstructure) -> str:
+    lengths, figures = sample.grid.lengths, []
+    for axis in (2, 1, 0):
+        index = sample.grid.shape[axis] // 2
+        right, down = (k for k in range(3) if k != axis)
+        cut = sample.section(axis, index)
+        place = length((index + 0.5) * sample.grid.spacing[axis])
+        caption = f"{'xyz'[axis]} = {place}; {'xyz'[right]} to the right, {'xyz'[down]} down"
+        relative = lengths[right] / max(lengths[:2])
+        pixels = draw_map(cut, _colours(cut), pixels=420)
+        figures.append(markup.map_figure(pixels, lengths[right], caption=caption, relative=relative))
+    return markup.row(figures, least=230)
+
+
+def _plane(sample: Microstructure) -> str:
+    pixels = draw_map(sample, _colours(sample), pixels=720)
+    return markup.map_figure(pixels, sample.grid.lengths[0], caption="Solid dark; x to the right, y down")
+
+
+def _colours(ms: Microstructure) -> np.ndarray:
+    """uint8 [points, 3]: from void to solid over the interface."""
+    u = ms.level_set if ms.level_set is not None else np.where(ms.phase_id >= 0, 1.0, -1.0)
+    part = np.clip(0.5 + u.ravel()[:, None], 0, 1)
+    return (VOID + part * (SOLID - VOID)).astype(np.uint8)
+
+
+def _row(cards: Sequence[str]) -> str:
+    return markup.row([card for card in cards if card], least=320)
+
+
+def _thickness(statistics: Mapping[str, Any]) -> str:
+    shown = [(name, style) for name, style in (("thickness", "target"), ("separation", "achieved"))]
+    series = [
+        charts.Series(name, statistics[name].values, style, statistics[name].weights)
+        for name, style in shown
+        if isinstance(statistics.get(name), Distribution) and len(statistics[name])
+    ]
+    if not series:
+        return ""
+    chart = charts.histogram(series, label="diameter of the largest ball, µm", bins=28)
+    names = {"thickness": "thickness of the solid", "separation": "separation (of the void)"}
+    words = "By volume: each point counts with the largest ball in its phase that covers it."
+    legend = markup.legend([(names[s.name], s.style) for s in series])
+    return markup.card("Thickness", legend, chart, markup.paragraph(words, style="note"))
+
+
+def _curvatures(statistics: Mapping[str, Any]) -> str:
+    first, second = statistics.get("kappa_1"), statistics.get("kappa_2")
+    if not isinstance(first, Distribution) or not isinstance(second, Distribution) or len(first) != len(second):
+        return ""
+    if not len(first):
+        return ""
+    weights = first.share
+    chart = charts.density(first.values, second.values, weights, label="kappa 1, 1/µm", vertical="kappa 2, 1/µm")
+    words = "By area; positive where the solid is convex. Balls lie on the rising line, saddles along the falling one, "
+    words += "tubes on the level one."
+    return markup.card("Curvature diagram", chart, markup.paragraph(words, style="note"))
+
+
+def _trace(made: Provenance) -> str:
+    trace = np.asarray(made.achieved.get("energy_trace") or [], float)
+    trace = trace[np.isfinite(trace)] if trace.ndim == 1 else trace[:0]
+    if len(trace) < 3:
+        return ""
+    total = made.achieved.get("iterations") or len(trace)
+    steps = np.linspace(0, float(total), len(trace))
+    # Noise costs a thousand times what a texture does: the curve begins where it would fill the picture.
+    second = trace[len(trace) // 2 :]
+    tall = second.min() + 6 * max(float(np.ptp(second)), 0.02 * abs(second[-1]))
+    late = min(int(np.flatnonzero(trace > tall).max(initial=-1)) + 1, len(trace) // 2)
+    chart = charts.line(steps[late:], trace[late:], label="iteration", vertical="energy")
+    words = f"From iteration {steps[late]:.0f}; {number(trace[0])} at the start, {number(trace[-1])} at the end."
+    return markup.card("Energy", chart, markup.paragraph(words, style="note"))
+
+
+def _printed(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    sides = " × ".join(number(side) for side in report["bbox_mm"])
+    return [
+        ("size", f"{sides} mm, {number(report['volume_mm3'])} mm³, {number(report['area_mm2'])} mm²"),
+        ("surface", f"{report['triangles']} triangles, watertight"),
+        ("parts", f"{report['parts']}, {report['parts_removed']} floating ones left out"),
+        ("thinnest wall", f"{number(_float(report['min_wall_mm']))} mm"),
+        ("closed cavities", str(report["trapped_voids"])),
+    ]

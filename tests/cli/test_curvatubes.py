@@ -1,0 +1,205 @@
+"""`microgen curvatubes`: presets, size, outputs, JSON, surfaces to print, ensembles, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from microgen_cli.main import main
+
+from microgen import Curvatubes, read, read_provenance
+from microgen.io.stl import read_mesh
+from microgen.meshing import is_watertight, volume
+
+SMALL = ["--preset", "tubes", "--shape", "20", "20", "20"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One small texture in all formats."""
+    folder = tmp_path_factory.mktemp("texture")
+    names = ("a.tif", "a.vti", "a.npy", "a.stl", "a.3mf")
+    outs = [f"--out={folder / name}" for name in names]
+    assert main(["curvatubes", *SMALL, "--seed", "2", "--quiet", *outs, f"--report={folder / 'a.html'}"]) == 0
+    return folder
+
+
+def test_all_formats_hold_the_same_sample(made: Path) -> None:
+    u = np.load(made / "a.npy")
+    assert (u.dtype, u.shape) == (np.float32, (20, 20, 20))
+    assert np.array_equal(read(made / "a.vti").level_set, u)
+    phases = read(made / "a.tif")
+    assert np.array_equal(phases.phase_id >= 0, u > 0)
+    assert phases.grid.spacing == (20.0, 20.0, 20.0)
+    made_by = read_provenance(made / "a.3mf")
+    assert (made_by.command, made_by.seed, made_by.configuration["mass"]) == ("curvatubes", 2, -0.6)
+
+
+def test_the_surface_is_closed_and_has_the_volume_of_the_largest_part(made: Path) -> None:
+    mesh, told = read_mesh(made / "a.stl"), read_provenance(made / "a.stl").achieved["print"]
+    assert is_watertight(mesh)
+    voxels = float((np.load(made / "a.npy") > 0).sum()) * 0.02**3
+    assert volume(mesh) == pytest.approx(voxels - told["volume_removed_mm3"], rel=0.01)
+
+
+def test_the_page_is_whole_and_fetches_nothing(made: Path) -> None:
+    text = (made / "a.html").read_text(encoding="utf-8")
+    assert "Synthetic texture: tubes" in text
+    for words in ("Curvature diagram", "Thickness", "Energy", "The solid to print", "structure model index"):
+        assert words in text
+    assert 'src="http' not in text
+
+
+def test_rerun_gives_the_same_bits_and_the_same_surface(made: Path, microgen) -> None:
+    assert microgen("rerun", made / "a.vti", "--out", "b.vti", "--out", "b.stl").code == 0
+    assert np.array_equal(read(Path("b.vti")).level_set, np.load(made / "a.npy"))
+    assert Path("b.stl").read_bytes() == (made / "a.stl").read_bytes()
+
+
+def test_json_has_the_fields_of_the_contract(microgen) -> None:
+    flags = ["--print.clip", "cylinder", "--print.scale", 3, "--print.printer", "sla"]
+    done = microgen("curvatubes", *SMALL, *flags, "--out", "a.stl", "--json")
+    assert done.code == 0
+    result = done.json
+    assert {"command", "version", "seed", "device", "seconds", "outputs", "grid"} <= set(result)
+    assert {"mass_error", "energy", "iterations", "statistics"} <= set(result)
+    assert {"mean", "sd", "n"} == set(result["statistics"]["thickness"])
+    assert result["grid"] == {"shape": [20] * 3, "spacing_um": [20.0] * 3, "periodic": [True] * 3}
+    assert max(result["print"]["bbox_mm"]) == pytest.approx(1.2, abs=0.01)
+    assert "% of the walls are below the 0.5 mm that sla prints" in done.err
+
+
+def test_an_ensemble_has_numbered_files_and_a_table_and_goes_on(microgen) -> None:
+    run = ["curvatubes", "--preset", "tubes", "--shape", 20, 20, "--samples", 2, "--out", "a.tif"]
+    assert microgen(*run).code == 0
+    assert len(Path("a_samples.csv").read_text().splitlines()) == 3
+    first = Path("a_0001.tif").read_bytes()
+    os.unlink("a_0002.tif")
+    assert microgen(*run, "--resume").code == 0
+    assert Path("a_0001.tif").read_bytes() == first
+    assert not np.array_equal(read(Path("a_0001.tif")).phase_id, read(Path("a_0002.tif")).phase_id)
+
+
+def test_resume_keeps_a_finished_run_and_refuses_another(microgen) -> None:
+    run = ["curvatubes", "--preset", "tubes", "--shape", 20, 20, "--out", "a.tif"]
+    assert microgen(*run).code == 0
+    before = Path("a.tif").stat().st_mtime_ns
+    assert microgen(*run, "--resume").code == 0
+    assert microgen(*run, "--resume", "--seed", 1).code == 3
+    assert Path("a.tif").stat().st_mtime_ns == before
+
+
+def test_an_interrupted_flow_goes_on_to_the_same_bits(made: Path, microgen, monkeypatch) -> None:
+    from microgen_cli import _checkpoint
+
+    kept = []
+
+    def keep_one(state: object) -> None:
+        _checkpoint.write_checkpoint(state, "a.npy.state.npz", identity=kept[0])
+        if state.step >= 100:
+            raise KeyboardInterrupt
+
+    run = ["curvatubes", *SMALL, "--seed", 2, "--out", "a.npy"]
+    monkeypatch.setattr(_checkpoint, "keeper", lambda job: kept.append(job.identity()) or keep_one)
+    assert microgen(*run).code == 130
+    assert os.listdir() == ["a.npy.state.npz"]
+    monkeypatch.setattr(_checkpoint, "keeper", lambda job: lambda state: None)
+    assert microgen(*run, "--resume", "--mass", -0.5).code == 3
+    done = microgen(*run, "--resume")
+    assert "going on from a.npy.state.npz, step 1" in done.err
+    assert np.array_equal(np.load("a.npy"), np.load(made / "a.npy"))
+    assert not Path("a.npy.state.npz").exists()
+
+
+def test_dry_run_makes_nothing_and_its_toml_means_the_same(microgen) -> None:
+    flags = ["--preset", "sponge", "--size-mm", 0.5, "--spacing", "20um", "--mass", -0.3, "--print.clip", "sphere"]
+    dry = microgen("curvatubes", *flags, "--dry-run")
+    assert dry.code == 0
+    assert "25 x 25 x 25 voxels of 20 µm (0.5 x 0.5 x 0.5 mm)" in dry.out
+    assert os.listdir() == []
+    Path("run.toml").write_text(dry.out)
+    again = microgen("curvatubes", "--config", "run.toml", "--dry-run")
+    assert again.out == dry.out
+
+
+def test_presets_are_listed(microgen) -> None:
+    done = microgen("curvatubes", "--preset")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines()[1:]] == list(Curvatubes.presets())
+    wrong = microgen("curvatubes", "--preset", "spong")
+    assert wrong.code == 2
+    assert "bicontinuous" in wrong.err
+
+
+def test_the_bare_command_writes_useful_files(microgen) -> None:
+    out = microgen("curvatubes", "--preset", "sponge", "--dry-run", "--json").json["outputs"]
+    assert out == ["sponge.tif", "sponge.vti", "sponge.stl", "sponge_report.html"]
+
+
+NUMBERS = "coefficients = [1, 2, 6, -40, -40, 400]"
+GRADED = {
+    "good": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "sponge"\nmass = -0.5\n',
+    "numbers": 'axes = ["z"]\n[[set]]\npreset = "tubes"\n[[set]]\n' + NUMBERS + "\nmass = -0.5\n",
+    "three": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n',
+    "typo": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "sponge"\nmas = -0.5\n',
+    "text": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\ncoefficients = "many"\nmass = -0.5\n',
+    "toml": "axes = [",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("good", 0), ("numbers", 0), ("three", 4), ("typo", 4), ("text", 2), ("toml", 4)]
+)
+def test_graded_files(name: str, code: int, microgen) -> None:
+    Path("g.toml").write_text(GRADED[name])
+    done = microgen("curvatubes", "--graded", "g.toml", "--dry-run", "--json")
+    assert done.code == code
+    if code == 0:
+        assert done.json["configuration"]["graded"]["mass"] == [-0.6, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        ([], "--preset"),
+        (["--coefficients", 1, 2, 3], "six"),
+        (["--coefficients", 1, 2, 6, -40, -40, 400], "--mass"),
+        (["--preset", "tubes", "--mass", 1], "mass"),
+        (["--preset", "tubes", "--eps", 0.001], "eps"),
+        (["--preset", "tubes", "--shape", 9, 9, 9], "eps"),
+        (["--preset", "tubes", "--shape", 20, 20, 20, "--spacing", 20, "--size-mm", 5], "0.4 x 0.4 x 0.4"),
+        (["--preset", "tubes", "--size-mm", "5deg"], "--size-mm"),
+        (["--preset", "tubes", "--size-mm", 5, "--spacing", -1], "--spacing"),
+        (["--preset", "tubes", "--periodic", "q"], "--periodic"),
+        (["--preset", "tubes", "--seed", -1], "seed"),
+        (["--preset", "tubes", "--shape", 40, 40, "--out", "b.stl"], "b.stl"),
+        (["--preset", "tubes", "--print.clip", "cube"], "clip"),
+        (["--preset", "tubes", "--print.diameter", "2mm"], "diameter"),
+        (["--preset", "tubes", "--graded", "g.toml"], "--graded"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_impossible_parameters_are_2_and_named(flags, word, microgen) -> None:
+    done = microgen("curvatubes", *flags, "--out", "a.tif")
+    assert done.code == 2
+    assert word in done.err
+    assert os.listdir() == []
+
+
+def test_a_surface_that_is_not_there_is_5_and_the_rest_is_kept(microgen) -> None:
+    flags = ["--preset", "tubes", "--mass", -0.995, "--shape", 20, 20, 20]
+    done = microgen("curvatubes", *flags, "--out", "a.tif", "--out", "a.stl", "--json")
+    assert done.code == 5
+    assert json.loads(done.out)["outputs"] == ["a.tif"]
+    assert not Path("a.stl").exists()
+    assert not (read(Path("a.tif")).phase_id >= 0).any()
+
+
+def test_memory_is_asked_for_before_anything_is_made(microgen) -> None:
+    done = microgen("curvatubes", "--preset", "tubes", "--shape", 30000, 30000, 30000, "--out", "a.tif")
+    assert done.code == 3
+    assert "memory" in done.err
+    assert os.listdir() == []

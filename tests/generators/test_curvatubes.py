@@ -1,0 +1,118 @@
+"""Curvatubes: coefficients, presets, refusals, and small samples."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from microgen import Curvatubes, Grid
+from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
+from microgen.generators.curvatubes import Coefficients, Graded
+from microgen.generators.curvature_presets import PRESETS
+
+GRID = Grid((24, 24, 24), (5.0,) * 3, periodic=(True,) * 3)
+
+
+def polynomial(a: Coefficients, k1: float, k2: float) -> float:
+    return a.a20 * k1**2 + a.a11 * k1 * k2 + a.a02 * k2**2 + a.b10 * k1 + a.b01 * k2 + a.c
+
+
+def test_reduced_coefficients_are_those_of_the_published_sponge() -> None:
+    found = Coefficients.reduced(h2=1, H0=5, kg=0.8, t=1)
+    assert found == Coefficients(1, 2.8, 2, -10, -10, 25)
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(3.0, -1.0), (0.5, 0.5)])
+def test_reduced_form_is_the_polynomial(k1: float, k2: float) -> None:
+    a = Coefficients.reduced(1.5, 4.0, 0.3, 2.0, 5.0, 0.7, -1.0)
+    expected = 1.5 * (k1 + k2 - 4) ** 2 + 0.3 * k1 * k2 + 2 * (k1 - 5) ** 2 + 0.7 * (k2 + 1) ** 2
+    assert polynomial(a, k1, k2) == pytest.approx(expected)
+
+
+def test_scale_factors_out() -> None:
+    a = Coefficients()
+    assert polynomial(a.scaled(2.0), 3.5, -1.5) == pytest.approx(polynomial(a, 7.0, -3.0) / 4)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_say_what_they_are_and_can_be_made(name: str) -> None:
+    assert PRESETS[name].looks
+    assert PRESETS[name].source
+    Curvatubes.preset(name).check(GRID, seed=0)
+
+
+def test_an_unknown_preset_is_refused_with_the_list() -> None:
+    with pytest.raises(InvalidParameter, match="trabecular-bone"):
+        Curvatubes.preset("bone")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"mass": 1.0}, {"mass": float("nan")}, {"eps": 0.0149}, {"dx": 0.0}, {"orientation": (0.0, 0.0, 0.0)}],
+)
+def test_bad_parameters_are_refused(changes: dict) -> None:
+    with pytest.raises(InvalidParameter, match=next(iter(changes)).split("_")[0]):
+        Curvatubes(**changes)
+
+
+@pytest.mark.parametrize("values", [(-1, 2, 6, 0, 0, 0), (1, 2, -6, 0, 0, 0), (0,) * 6, (float("inf"), 0, 1, 0, 0, 0)])
+def test_bad_coefficients_are_refused(values: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidParameter, match="coefficients"):
+        Coefficients(*values)
+
+
+def test_a_box_too_small_for_eps_is_refused_with_the_size_it_needs() -> None:
+    with pytest.raises(InvalidParameter, match="at least 20 voxels"):
+        Curvatubes().sample(Grid((19, 40, 40), (5.0,) * 3), seed=0)
+
+
+def test_a_box_beyond_the_memory_is_refused_before_it_starts() -> None:
+    with pytest.raises(EnvironmentProblem, match="GiB"):
+        Curvatubes().sample(Grid((20000,) * 3, (5.0,) * 3), seed=0)
+
+
+def test_sample_is_solid_where_u_is_positive_and_says_how_it_was_made() -> None:
+    sample = Curvatubes(mass=-0.4).sample(GRID, seed=1)
+    made = sample.provenance
+    assert made is not None
+    assert sample.level_set is not None
+    assert np.array_equal(sample.phase_id == 0, sample.level_set > 0)
+    assert made.achieved["mass_error"] < 1e-6
+    assert made.achieved["volume_fraction"] == pytest.approx((sample.phase_id == 0).mean())
+    assert made.achieved["status"] == "converged"
+
+
+def test_configuration_survives_json() -> None:
+    sets = (Coefficients(), Coefficients(1, 2.8, 2, -10, -10, 25))
+    made = Curvatubes(graded=Graded(sets, (-0.6, -0.25)), orientation=(0.0, 0.0, 1.0), orientation_weight=10.0)
+    assert Curvatubes.from_configuration(json.loads(json.dumps(made.configuration()))) == made
+
+
+def test_graded_weights_are_bilinear() -> None:
+    sets = (Coefficients(),) * 4
+    weights = Graded(sets, (-0.6, -0.5, -0.4, -0.3), axes=(0, 2)).weights((3, 2, 5))
+    np.testing.assert_allclose(weights.sum(0), 1)
+    np.testing.assert_allclose(weights[:, 0, 0, 0], [1, 0, 0, 0])
+    np.testing.assert_allclose(weights[:, 2, 1, 0], [0, 1, 0, 0])
+    np.testing.assert_allclose(weights[:, 1, 0, 2], 0.25)
+
+
+def test_graded_sample_follows_its_masses() -> None:
+    sets = (Coefficients(1, 2.8, 2, -10, -10, 25), Coefficients())
+    sample = Curvatubes(graded=Graded(sets, (-0.25, -0.6))).sample(Grid((48, 24, 24), (5.0,) * 3), seed=2)
+    assert sample.level_set is not None
+    assert sample.level_set[:16].mean() > sample.level_set[-16:].mean() + 0.2
+
+
+def test_members_do_not_depend_on_which_are_asked_for() -> None:
+    all_of_them = list(Curvatubes(mass=-0.4).samples(Grid((20, 20), (5.0,) * 2), 2, seed=5, workers=1))
+    (second,) = Curvatubes(mass=-0.4).samples(Grid((20, 20), (5.0,) * 2), 2, seed=5, workers=1, members=[1])
+    assert np.array_equal(second.phase_id, all_of_them[1].phase_id)
+
+
+def test_a_texture_that_never_forms_is_reported_with_the_field() -> None:
+    with pytest.raises(NotConverged, match="no texture") as caught:
+        Curvatubes(mass=-0.97).sample(GRID, seed=0)
+    assert caught.value.best is not None
