@@ -73,8 +73,10 @@ def solve_weights(
     share = _array(volumes)
     problem = _Problem(diagram, share / share.sum(), grid, tolerance, repair=repair, on_step=on_step)
     problem.rough = rough
-    weights = problem.coarse_to_fine() if start is None else problem.newton(_array(start), grid)
-    best = problem.measured(weights) if rough else problem.polish(weights)
+    weights = problem.coarse_to_fine() if start is None else _array(start)
+    if rough:
+        return replace(problem.measured(problem.newton(weights, grid)), seconds=time.perf_counter() - began)
+    best = problem.polish(weights)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
 
 
@@ -146,11 +148,11 @@ class _Problem:
         self.reach = REACH * float(np.median(self.unit))
 
     def coarse_to_fine(self) -> np.ndarray:
-        """Newton on sub-voxel volumes, each grid starting from the weights of the coarser one."""
+        """Newton on sub-voxel volumes, each grid but the finest starting from the weights of the coarser one."""
         weights = (
             self.unit.copy()
         )  # cost at the surface of a ball of the right volume: zero, up to a constant, if A ~ v^(-2/d)
-        for grid in _halved(self.grid, len(weights))[::-1]:
+        for grid in _halved(self.grid, len(weights))[:0:-1]:
             weights = self.newton(weights, grid)
         return weights
 
@@ -219,7 +221,7 @@ class _Problem:
         room = cpu.buffers(lattice, len(target))
         best, aim, failures = None, target, 0
         while True:
-            weights, swept = self._settle(weights, aim, lattice, room)
+            weights, swept = self._settle(weights, aim, lattice, room, cold=best is None)
             solution = self._solution(weights, swept, target)
             if best is None or _misses(solution) < 0.9 * _misses(best):
                 best, failures = solution, 0
@@ -231,14 +233,21 @@ class _Problem:
             aim = np.where(np.abs(gift) < MENDED * target, target - gift, target)
 
     def _settle(
-        self, weights: np.ndarray, aim: np.ndarray, lattice: Lattice, room: cpu.Sweep
+        self, weights: np.ndarray, aim: np.ndarray, lattice: Lattice, room: cpu.Sweep, *, cold: bool
     ) -> tuple[np.ndarray, cpu.Sweep]:
-        """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best."""
+        """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best.
+
+        `cold`: nothing is known of the weights yet; Newton on sub-voxel volumes comes first if they are far off.
+        """
         want = cpu.Wanted(True, True, self.reach, bool(self.small.any()))
         best, least, failures = None, np.inf, 0
         error, gain, small = np.zeros(len(aim)), np.ones(len(aim)), self.small
         while failures < 4 and least > 0:
             swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
+            if cold and np.abs(swept.volumes / aim - 1).max() > NEAR_LAST:  # farther than the records reach
+                weights = self.newton(weights, self.grid)
+                swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
+            cold = False
             before, error = error, self._error(swept.counts, swept.volumes, aim)
             self._tell(self.grid, np.abs(error).max(), "voxel counts")
             miss = float(np.maximum(np.abs(error) - self.tolerance, 0.0).sum())
