@@ -15,6 +15,8 @@ SLABS = 32
 """Parts of the volume that are painted independently; fixed, and without influence on the result."""
 SMALL = 5.0
 """Radius in voxels up to which all is exact: there a crescent less than a voxel thick is a good part of a ball."""
+WIDE = 16.0
+"""Radius in voxels from which on not every ridge point gets a ball."""
 STEEP = 0.9
 """Slope of the distance from which on a larger ball is no ridge. Away from ridges it is 1 towards them, and at least
 0.96 towards one of the neighbours up to two voxels away."""
@@ -31,7 +33,10 @@ def largest_ball(
     weights, wraps = np.asarray(spacing, float) ** 2, np.asarray(periodic, bool)
     order = np.flatnonzero(squared)
     order = order[np.argsort(-squared.ravel()[order], kind="stable")].astype(_index_type(squared.size))
-    ridge = _ridge(squared, weights, wraps, _covering(squared, weights), steep).ravel()[order]
+    ridge = _ridge(squared, weights, wraps, _covering(squared, weights), steep)
+    if steep <= 1:
+        _thin(ridge, squared)
+    ridge = ridge.ravel()[order]
     painted = np.zeros_like(squared)
     blank = np.empty((*squared.shape[:2], squared.shape[2] + 1), np.int16 if squared.shape[2] < 2**15 else np.int32)
     blank[:] = np.arange(squared.shape[2] + 1)
@@ -87,6 +92,40 @@ def _ridge(squared, weights, wraps, cover, steep):  # pragma: no cover - compile
                 elif squared[x, y, z] > 0:
                     ridge[x, y, z] = not _covered(squared, np.int64(x), y, z, weights, wraps, cover)
     return ridge
+
+
+@njit(parallel=True, cache=True)
+def _thin(ridge, squared):  # pragma: no cover - compiled
+    """Keep the largest of wide balls whose centres lie close together.
+
+    Balls of radius r whose centres are d apart leave less than d²/8r between them. One is kept in each box of 2 voxels
+    from a radius of WIDE on, of 4 from four times that: about a tenth of a voxel. Means come out up to 0.4 % low.
+    """
+    nx, ny, nz = squared.shape
+    side = 2
+    while side * side * WIDE / 4 <= np.sqrt(squared.max()):
+        low = (side * side * WIDE / 4) ** 2
+        for a in prange((nx + side - 1) // side):
+            for b in range((ny + side - 1) // side):
+                for c in range((nz + side - 1) // side):
+                    _keep_largest(ridge, squared, (np.int64(a) * side, b * side, c * side), side, low)
+        side *= 2
+
+
+@njit(cache=True)
+def _keep_largest(ridge, squared, corner, side, low):  # pragma: no cover - compiled
+    nx, ny, nz = squared.shape
+    x, y, z = corner
+    best, at = np.float32(low), (-1, -1, -1)
+    for i in range(x, min(x + side, nx)):
+        for j in range(y, min(y + side, ny)):
+            for k in range(z, min(z + side, nz)):
+                if ridge[i, j, k] and squared[i, j, k] >= low:
+                    ridge[i, j, k] = False
+                    if squared[i, j, k] >= best:
+                        best, at = squared[i, j, k], (i, j, k)
+    if at[0] >= 0:
+        ridge[at] = True
 
 
 @njit(cache=True)

@@ -18,7 +18,8 @@ def thickness(ms: Microstructure, *, phase: int | None = None) -> Distribution:
     of voxels. The diameter is 2 r - h/2, r the distance to the centre of the nearest void voxel and h the (smallest)
     spacing: the surface lies half a voxel before that centre, and a ball centred at voxels is up to half a voxel too
     small, so a plate of n voxels has n - 1/2 (even) or n + 1/2 (odd). Balls are not cut at the box; across a periodic
-    border they go on. Empty where there is no solid, or no void to bound it.
+    border they go on. Balls up to 5 voxels in radius are exact; with wider ones the mean is up to 0.4 % low. Empty
+    where there is no solid, or no void to bound it.
     """
     return _distribution(ms, solid(ms, phase=phase), "thickness")
 
