@@ -15,7 +15,10 @@ from microgen.provenance import tool_version
 from ._machine import available_memory, cores, kernel_cache
 from ._units import bytes_text
 
-LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "tifffile", "pyvista", "matplotlib", "manifold3d", "cyclopts")
+LIBRARIES = (
+    *("numpy", "scipy", "numba", "torch", "h5py", "tifffile", "nibabel", "pynrrd", "pillow"),
+    *("pyvista", "matplotlib", "manifold3d", "cyclopts"),
+)
 
 
 def doctor(*, json: bool = False) -> int:
