@@ -71,6 +71,7 @@ def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble
 
     def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
         statistics = describe(sample)
+        tell_status(sample, job.reporter, f"member {member}: ")
         sample = document(sample, job, statistics_object(statistics), printed, member)
         sample, refused = _solid.save(sample, outputs, quiet, printed)
         if refused:
@@ -138,8 +139,7 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
             sample, problem = cast(Microstructure, error.best), error
     with reporter.stage("describing", "describe"):
         statistics = describe(sample)
-    if not problem and achieved(sample).get("settled") is False:
-        reporter.warn("the texture was still moving at the last step: it keeps coarsening, statistics depend on it")
+    tell_status(sample, reporter)
     sample = document(sample, job, statistics_object(statistics), printed)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
@@ -151,6 +151,15 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     if problem or refused:
         raise cast(MicrogenError, problem or refused)
     return 0
+
+
+def tell_status(sample: Microstructure, reporter: Reporter, who: str = "") -> None:
+    """A flow that reached its most steps gives a texture, but not one that would stay: worth a warning."""
+    if achieved(sample).get("status") == "capped":
+        reporter.warn(
+            f"{who}the texture was still moving after the most steps that are made (status capped): "
+            "it would go on coarsening, and its statistics depend on where it was stopped"
+        )
 
 
 def already_there(job: Run) -> int:

@@ -27,7 +27,7 @@ from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
 from ._solid import is_printed
 from ._texture_preview import memory_need as texture_need
-from .curvatubes import sample_fields as texture_fields
+from .curvatubes import sample_fields as texture_fields, tell_status
 
 
 def rerun(
@@ -66,6 +66,7 @@ def rerun(
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)
+    tell_status(sample, reporter)
     sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
     with reporter.stage("writing", "write"):
         for path in paths:

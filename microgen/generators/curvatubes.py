@@ -172,9 +172,11 @@ class Curvatubes:
     ) -> Microstructure:
         """One sample: u as `level_set` (solid where u > 0), `phase_id` 0 in the solid and -1 in the void.
 
-        `start` is a field in place of seeded noise, or a state handed to `on_state` before, to go on from. Raises
-        InvalidParameter when grid and parameters do not fit together; NotConverged, with the sample as its `best`,
-        when no texture forms or the energy stays no number.
+        `start` is a field in place of seeded noise, or a state handed to `on_state` before, to go on from. The status
+        among the achieved figures is "converged", or "capped" where the texture still moved after the most steps that
+        are made: it has its mass and is at rest, and more steps would have made it coarser. Raises InvalidParameter
+        when grid and parameters do not fit together; NotConverged, with the sample as its `best`, when no texture
+        forms ("no_texture") or the energy stays no number ("diverged").
         """
         from microgen.core.flow import flow
 
@@ -276,8 +278,7 @@ class Curvatubes:
             "energy": solution.energy,
             "iterations": solution.iterations,
             "volume_fraction": float((u > 0).mean()),
-            "status": "converged" if solution.status == "capped" else solution.status,
-            "settled": solution.status == "converged",
+            "status": solution.status,
             "energy_trace": [float(e) for e in solution.history[:: max(1, len(solution.history) // 200)]],
             "bounded_below": all(c.lowest >= 0 for c in self._sets()),
             "seconds": time.perf_counter() - began,

@@ -82,11 +82,10 @@ def _head(
     sides = " × ".join(length(side) for side in grid.lengths)
     lead = f"{' × '.join(map(str, grid.shape))} {kind} of {steps} ({sides}), seed {made.seed}"
     solid = float((sample.phase_id >= 0).mean())
-    settled = made.achieved.get("settled")
     chips: list[tuple[str, bool | None]] = [(f"solid {share(solid)}", None)]
     if made.achieved.get("status"):
         chips.append((f"flow {str(made.achieved['status']).replace('_', ' ')}", made.achieved["status"] == "converged"))
-    if settled is False:
+    if made.achieved.get("status") == "capped":
         chips.append(("the texture was still moving at the last step", None))
     notes = "".join(markup.paragraph(text[:1].upper() + text[1:], style="warning") for text in warnings)
     return (

@@ -11,6 +11,7 @@ import pytest
 from microgen_cli.main import main
 
 from microgen import Curvatubes, read, read_provenance
+from microgen.core.flow import Schedule, flow
 from microgen.io.stl import read_mesh
 from microgen.meshing import is_watertight, volume
 
@@ -196,6 +197,19 @@ def test_a_surface_that_is_not_there_is_5_and_the_rest_is_kept(microgen) -> None
     assert json.loads(done.out)["outputs"] == ["a.tif"]
     assert not Path("a.stl").exists()
     assert not (read(Path("a.tif")).phase_id >= 0).any()
+
+
+@pytest.mark.parametrize("members", [[], ["--samples", 2]])
+def test_a_flow_that_was_stopped_is_told_of_everywhere(members, microgen, monkeypatch) -> None:
+    monkeypatch.setitem(flow.__kwdefaults__, "schedule", Schedule(least=40, most=50, decay=20))
+    flags = ["--preset", "sponge", "--mass", -0.1, "--shape", 40, 40, "--out", "a.vti", "--json", "--quiet"]
+    done = microgen("curvatubes", *flags, *members)
+    assert done.code == 0
+    assert "still moving" in done.err
+    assert [row["status"] for row in done.json.get("members", [done.json])] == ["capped"] * (len(members) or 1)
+    first = "a_0001.vti" if members else "a.vti"
+    assert "still moving" in microgen("rerun", first).err
+    assert read_provenance(Path(first)).achieved["status"] == "capped"
 
 
 def test_memory_is_asked_for_before_anything_is_made(microgen) -> None:

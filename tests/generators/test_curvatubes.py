@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from microgen import Curvatubes, Grid
+from microgen.core.flow import Schedule, flow
 from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
 from microgen.generators.curvatubes import Coefficients, Graded
 from microgen.generators.curvature_presets import PRESETS
@@ -110,6 +111,14 @@ def test_members_do_not_depend_on_which_are_asked_for() -> None:
     all_of_them = list(Curvatubes(mass=-0.4).samples(Grid((20, 20), (5.0,) * 2), 2, seed=5, workers=1))
     (second,) = Curvatubes(mass=-0.4).samples(Grid((20, 20), (5.0,) * 2), 2, seed=5, workers=1, members=[1])
     assert np.array_equal(second.phase_id, all_of_them[1].phase_id)
+
+
+def test_a_flow_that_was_stopped_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(flow.__kwdefaults__, "schedule", Schedule(least=40, most=50, decay=20))
+    (sample,) = Curvatubes(mass=-0.4).samples(Grid((20, 20), (5.0,) * 2), 1, seed=5, workers=1)
+    assert sample.provenance is not None
+    assert sample.provenance.achieved["status"] == "capped"
+    assert sample.provenance.achieved["iterations"] == 70
 
 
 def test_a_texture_that_never_forms_is_reported_with_the_field() -> None:
