@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -16,7 +16,7 @@ from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
 from microgen.report import texture_summary
 
-from . import _checkpoint, _ensemble, _solid, _texture_preview
+from . import _checkpoint, _ensemble, _region, _solid, _texture_preview
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Run
@@ -30,6 +30,13 @@ curvatubes = FlagApp(name="curvatubes")
 PRINTED = Parameter(name="print", group=Group("Surfaces to print (.stl, .3mf)", sort_key=2))
 FIGURES = ("mass_error", "energy", "iterations", "status", "volume_fraction")
 """Figures of a texture, as its provenance and the JSON output name them."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Texture(Run):
+    """One run of `microgen curvatubes`."""
+
+    request: TextureRequest
 
 
 @curvatubes.default
@@ -53,12 +60,14 @@ def run(
     if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
     check_memory(_texture_preview.memory_need(grid))
+    options = _region.options(request, grid)
+    made.check(grid, seed=common.seed, **options)
     if request.samples:
-        return _ensemble.run(job, _family(job, made, grid, printed))
-    return single(job, made, grid, printed)
+        return _ensemble.run(job, _family(job, made, grid, printed=printed, options=options))
+    return single(job, made, grid, printed=printed, options=options)
 
 
-def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble.Family:
+def _family(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, options: dict[str, Any]) -> _ensemble.Family:
     """How members of an ensemble are made, described, written and summed up."""
     quiet = replace(job, reporter=Reporter(quiet=True))
     names = tuple(name for name in FIGURES if name != "energy")
@@ -66,8 +75,8 @@ def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble
     def begin(members: list[int]) -> tuple[int, Iterator[Microstructure]]:
         job.reporter.say(_texture_preview.grid_line(grid))
         processes = workers(grid, len(members), _texture_preview.memory_need(grid))
-        options: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
-        return processes, made.samples(grid, job.samples, **options)
+        more: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
+        return processes, made.samples(grid, job.samples, **options, **more)
 
     def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
         statistics = describe(sample)
@@ -95,7 +104,7 @@ def describe(sample: Microstructure) -> dict[str, Any]:
     return {} if solid.all() or not solid.any() else dict(microgen.describe(sample))
 
 
-def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run:
+def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Texture:
     """The run with its outputs, which are refused now if they could not be written later."""
     outputs = plan(
         common.out or files_of(request),
@@ -104,7 +113,9 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run
         stl_folder=None,
         format=common.format,
     )
-    job = Run(
+    job = Texture(
+        request=request,
+        inputs=_region.files(request),
         common=common,
         given=given,
         outputs=outputs,
@@ -124,12 +135,13 @@ def files_of(request: TextureRequest) -> tuple[Path, ...]:
     return tuple(Path(f"{request.name}{suffix}") for suffix in suffixes)
 
 
-def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
+def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, options: dict[str, Any]) -> int:
     """One sample: made, described, written. It is kept when no texture forms or no surface closes."""
     reporter = job.reporter
     reporter.say(_texture_preview.grid_line(grid))
     problem: MicrogenError | None = None
-    options: dict[str, Any] = {"start": _checkpoint.start(job), "on_state": _checkpoint.keeper(job)}
+    state = _checkpoint.start(job)
+    options |= {"on_state": _checkpoint.keeper(job)} | ({} if state is None else {"start": state})
     with reporter.stage("making the sample", "solve") as progress:
         try:
             sample = made.sample(grid, seed=job.common.seed, device=job.device, progress=progress, **options)
@@ -140,6 +152,8 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     with reporter.stage("describing", "describe"):
         statistics = describe(sample)
     tell_status(sample, reporter)
+    if sample.measured is not None:
+        reporter.say(_MASKED)
     sample = document(sample, job, statistics_object(statistics), printed)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
@@ -151,6 +165,12 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     if problem or refused:
         raise cast(MicrogenError, problem or refused)
     return 0
+
+
+_MASKED = (
+    "note      statistics are those of the mask, which bounds thickness and separation; those that would take the "
+    "outside for void are left out"
+)
 
 
 def tell_status(sample: Microstructure, reporter: Reporter, who: str = "") -> None:
@@ -175,11 +195,12 @@ def already_there(job: Run) -> int:
 
 
 def document(
-    sample: Microstructure, job: Run, statistics: dict[str, Any], printed: Print, member: int = 0
+    sample: Microstructure, job: Texture, statistics: dict[str, Any], printed: Print, member: int = 0
 ) -> Microstructure:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("curvatubes")
-    configuration = {**made.configuration, "print": asdict(printed), "run": job.identity(member)}
+    configuration = {**made.configuration, **_region.told(job.request, made.configuration)}
+    configuration |= {"print": asdict(printed), "run": job.identity(member)}
     figures = achieved(sample) | {"statistics": statistics}
     provenance = Provenance(
         "curvatubes", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
