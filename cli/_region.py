@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from microgen import Grid, Provenance
+from microgen import Grid, Microstructure, Provenance
 from microgen.errors import UnreadableFile
-from microgen.io.regions import SHAPES, mask_again, read_mask, read_start
+from microgen.io.regions import SHAPES, inside, mask_again, read_mask, read_start
 from microgen.provenance import sha256
 
+from ._progress import Reporter
 from ._texture import STARTS, TextureRequest
+
+MASKED = (
+    "note      statistics are those of the mask, which bounds thickness and separation; those that would take the "
+    "outside for void are left out"
+)
 
 
 def options(request: TextureRequest, grid: Grid) -> dict[str, Any]:
@@ -41,6 +48,20 @@ def told(request: TextureRequest, configuration: Mapping[str, Any]) -> dict[str,
     if mask is not None and request.mask not in SHAPES:
         mask = {**mask, "file": request.mask}
     return {"mask": mask, "start": request.start if request.start in STARTS else {"file": request.start}}
+
+
+def measured_part(ms: Microstructure, file: Path, reporter: Reporter, *, find: Find) -> Microstructure:
+    """A texture in a mask, as its file tells of it, with the mask as the part that is measured."""
+    made, grid = ms.provenance, ms.grid
+    if made is None or not isinstance(grid, Grid) or not made.configuration.get("mask"):
+        return ms
+    try:
+        mask = again(replace(made, configuration={**made.configuration, "start": "noise"}), file, grid, find=find)
+    except UnreadableFile as error:
+        reporter.warn(f"{error} What lies outside the mask is taken for void.")
+        return ms
+    reporter.say(MASKED)
+    return replace(ms, measured=inside(mask["mask"], grid))
 
 
 Find = Callable[[Path, Provenance, Path], Path]

@@ -139,6 +139,8 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     """One sample: made, described, written. It is kept when no texture forms or no surface closes."""
     reporter = job.reporter
     reporter.say(_texture_preview.grid_line(grid))
+    if not made.bounded_below:
+        reporter.say(_UNBOUNDED)
     problem: MicrogenError | None = None
     state = _checkpoint.start(job)
     options |= {"on_state": _checkpoint.keeper(job)} | ({} if state is None else {"start": state})
@@ -153,7 +155,7 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
         statistics = describe(sample)
     tell_status(sample, reporter)
     if sample.measured is not None:
-        reporter.say(_MASKED)
+        reporter.say(_region.MASKED)
     sample = document(sample, job, statistics_object(statistics), printed)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
@@ -167,9 +169,9 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     return 0
 
 
-_MASKED = (
-    "note      statistics are those of the mask, which bounds thickness and separation; those that would take the "
-    "outside for void are left out"
+_UNBOUNDED = (
+    "note      the polynomial falls below zero, where more surface lowers the energy: the blur of the flow, a "
+    "part of the model, keeps it from falling without end"
 )
 
 

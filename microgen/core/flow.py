@@ -196,7 +196,7 @@ def flow(
     )
     state = start if isinstance(start, FlowState) else _begun(task, start, float(np.min(eps)), seed)
     # Threads of BLAS that wait for its small products spin beside those of the kernel: 2.7 times slower on 2 cores.
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         return _run(task, state, schedule, began, progress, on_state)
 
 

@@ -125,11 +125,11 @@ class Curvatubes:
     ) -> FieldSolution:
         from microgen.core.flow import flow
 
-        grid, coefficients, mass, eps = task.grid, self.coefficients.values, self.mass, self.eps
+        grid, mass, eps, coefficients = task.grid, self.mass, self.eps, self.coefficients.values
         if self.graded is not None:
             coefficients, mass, eps = self.graded.fields(grid.shape, eps=self.eps)
         return flow(
-            coefficients,
+            tuple(a / self._factor for a in coefficients),
             mass=mass,
             eps=eps,
             spacing=self.steps(grid),
@@ -222,7 +222,12 @@ class Curvatubes:
         if not self.orientation:
             return None
         size = math.hypot(*self.orientation)
-        return self.orientation_weight, tuple(x / size for x in self.orientation)
+        return self.orientation_weight / self._factor, tuple(x / size for x in self.orientation)
+
+    @property
+    def bounded_below(self) -> bool:
+        """False when only the blur of the flow keeps the energy from falling without end, as in some published sets."""
+        return all(c.bounded_below for c in self._sets)
 
     @property
     def _widths(self) -> tuple[float, ...]:
@@ -239,12 +244,14 @@ class Curvatubes:
         solid = u > 0
         achieved = {
             "mass_error": solution.mass_error,
-            "energy": solution.energy,
+            "energy": solution.energy * self._factor,
             "iterations": solution.iterations,
             "volume_fraction": float(solid.mean() if inside is None else solid[inside].mean()),
             "status": solution.status,
-            "energy_trace": [float(e) for e in solution.history[:: max(1, len(solution.history) // 200)]],
-            "bounded_below": all(c.lowest >= 0 for c in self._sets()),
+            "energy_trace": [
+                float(e) * self._factor for e in solution.history[:: max(1, len(solution.history) // 200)]
+            ],
+            "bounded_below": self.bounded_below,
             "seconds": time.perf_counter() - task.began,
         }
         configuration = {**self.configuration(), "grid": asdict(grid), "start": task.told}
@@ -253,8 +260,15 @@ class Curvatubes:
         phase_id = np.where(solid, 0, -1).astype(np.int16)
         return Microstructure(grid, phase_id, (Phase("solid"),), level_set=u, measured=inside, provenance=made)
 
+    @property
     def _sets(self) -> tuple[Coefficients, ...]:
         return (self.coefficients,) if self.graded is None else self.graded.coefficients
+
+    @property
+    def _factor(self) -> float:
+        """Power of two by which the energy is divided while it flows, where squares of its gradient would overflow."""
+        largest = max(abs(value) for c in self._sets for value in (*c.values, self.orientation_weight))
+        return 1.0 if 1e-6 <= largest <= 1e12 else 2.0 ** math.floor(math.log2(largest))
 
 
 @dataclass(frozen=True, eq=False)

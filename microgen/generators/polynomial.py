@@ -31,7 +31,7 @@ class Coefficients:
         for name, value in asdict(self).items():
             require(number(value) and math.isfinite(value), f"coefficients.{name}", "a finite number", value)
         require(any(self.values), "coefficients", "numbers that are not all zero", self.values)
-        remedy = "With a20 or a02 below zero nothing but the grid stops the curvature from growing."
+        remedy = "Raise both to 0 or more: below it nothing but the grid stops the curvature from growing."
         require(self.a20 >= 0 <= self.a02, "coefficients", "a20 >= 0 and a02 >= 0", self.values, remedy=remedy)
 
     @property
@@ -52,10 +52,28 @@ class Coefficients:
         return Coefficients(self.a20, self.a11, self.a02, self.b10 / length, self.b01 / length, self.c / length**2)
 
     @property
-    def lowest(self) -> float:
-        """Smallest eigenvalue of the quadratic part: below zero the polynomial is not bounded below."""
-        mean, gap = (self.a20 + self.a02) / 2, (self.a20 - self.a02) / 2
-        return mean - math.hypot(gap, self.a11 / 2)
+    def least(self) -> float:
+        """Lowest value for kappa_1 >= kappa_2, -inf when there is none."""
+        matrix, slope = np.array([[2 * self.a20, self.a11], [self.a11, 2 * self.a02]]), np.array([self.b10, self.b01])
+        values, ways = np.linalg.eigh(matrix)
+        flat = np.abs(values) <= 1e-12 * np.abs(matrix).max()
+        pull = ways.T @ slope
+        if (values[~flat] < 0).any() or (np.abs(pull[flat]) > 1e-12 * np.abs(slope).max(initial=0)).any():
+            return -math.inf
+        place = -ways[:, ~flat] @ (pull[~flat] / values[~flat])
+        if place[0] < place[1] and not flat.any():  # beyond the line of equal curvatures: the least lies on it
+            place = np.full(2, -slope.sum() / matrix.sum())
+        return float(place @ matrix @ place / 2 + slope @ place + self.c)
+
+    @property
+    def bounded_below(self) -> bool:
+        """True when no surface has an energy below zero, but for rounding.
+
+        Else more surface, of the curvatures where the polynomial is below zero, lowers the energy, and what keeps it
+        from falling without end is the blur of the flow.
+        """
+        scale = max(abs(self.c), np.hypot(self.b10, self.b01) ** 2 / max(abs(self.a20), abs(self.a02), 1e-300))
+        return self.least >= -1e-9 * scale
 
 
 @dataclass(frozen=True)

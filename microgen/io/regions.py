@@ -44,6 +44,11 @@ def mask_again(told: Mapping[str, Any]) -> Clip | None:
     return Clip(told["kind"], diameter=told.get("diameter"), axis=told.get("axis", 2))
 
 
+def inside(mask: Clip | np.ndarray, grid: Grid) -> np.ndarray:
+    """bool [shape]: the voxels of a mask."""
+    return mask if isinstance(mask, np.ndarray) else mask.distance(grid.shape, np.array(grid.spacing) * 1e-3) > 0
+
+
 def read_start(path: str | Path, grid: Grid) -> np.ndarray:
     """A field to start from, float32 [shape]: the level set in a file, or 1 in its solid and -1 in its void."""
     return _onto(_solid(read(path), "start"), path, grid, what="start")

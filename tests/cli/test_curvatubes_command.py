@@ -182,6 +182,13 @@ def test_graded_files(name: str, code: int, microgen) -> None:
         (["--preset", "tubes", "--print.clip", "cube"], "clip"),
         (["--preset", "tubes", "--print.diameter", "2mm"], "diameter"),
         (["--preset", "tubes", "--graded", "g.toml"], "--graded"),
+        (["--preset", "tubes", "--mass", "nan"], "mass"),
+        (["--preset", "tubes", "--eps", 0.0149], "smaller dx"),
+        (["--preset", "tubes", "--eps", 0.11], "at least 110 x 110 x 110 voxels"),
+        (["--preset", "tubes", "--shape", 40, 40, 19], "at least 20 x 20 x 20 voxels"),
+        (["--preset", "tubes", "--spacing", 10, 10, 30], "nearer to cubes"),
+        (["--coefficients", -1, 2, 6, 0, 0, 1, "--mass", -0.5], "Raise both"),
+        (["--coefficients", 1, 2, 6, 0, 0, "nan", "--mass", -0.5], "coefficients.c"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
@@ -212,6 +219,49 @@ def test_a_flow_that_was_stopped_is_told_of_everywhere(members, microgen, monkey
     first = "a_0001.vti" if members else "a.vti"
     assert "still moving" in microgen("rerun", first).err
     assert read_provenance(Path(first)).achieved["status"] == "capped"
+
+
+def test_a_flow_that_explodes_is_5_and_the_last_good_state_is_kept(microgen, monkeypatch) -> None:
+    monkeypatch.setitem(flow.__kwdefaults__, "schedule", Schedule(rms=1e12))
+    done = microgen("curvatubes", *SMALL, "--out", "a.vti", "--json")
+    assert done.code == 5
+    assert "no number" in done.err
+    assert "larger eps" in done.err
+    assert np.isfinite(read(Path("a.vti")).level_set).all()
+    assert read_provenance(Path("a.vti")).achieved["status"] == done.json["status"] == "diverged"
+
+
+def test_a_published_set_that_only_the_blur_holds_is_made_and_said_to_be(microgen) -> None:
+    done = microgen("curvatubes", "--preset", "exp-0868", "--shape", 24, 24, 24, "--out", "a.vti")
+    assert done.code == 0
+    assert "below zero" in done.err
+    assert read_provenance(Path("a.vti")).achieved["bounded_below"] is False
+    assert "below zero" not in microgen("curvatubes", *SMALL, "--mass", -0.4, "--out", "b.vti").err
+
+
+@pytest.mark.parametrize("members", [[], ["--samples", 2]])
+def test_a_texture_that_never_forms_is_5_and_kept(members, microgen) -> None:
+    done = microgen("curvatubes", *SMALL, "--mass", -0.99, *members, "--out", "a.vti", "--json")
+    assert done.code == 5
+    first = "a_0001.vti" if members else "a.vti"
+    assert read_provenance(Path(first)).achieved["status"] == "no_texture"
+    assert read(Path(first)).level_set.mean() == pytest.approx(-0.99, abs=1e-4)
+    assert microgen("rerun", first, "--json").json["identical"] is True
+
+
+def test_a_gpu_that_is_not_there_is_3(microgen) -> None:
+    done = microgen("curvatubes", *SMALL, "--device", "cuda", "--out", "a.vti")
+    assert done.code == 3
+    assert "--device cpu" in done.err
+    assert os.listdir() == []
+
+
+def test_describe_knows_the_mask_of_a_file(microgen) -> None:
+    flags = ["--mass", -0.3, "--mask", "sphere", "--out", "m.vti", "--json"]
+    made = microgen("curvatubes", *SMALL, *flags).json["statistics"]
+    found = microgen("describe", "m.vti", "--json").json["statistics"]
+    assert found["volume_fraction"] == pytest.approx(made["volume_fraction"])
+    assert set(found) == set(made)
 
 
 def test_memory_is_asked_for_before_anything_is_made(microgen) -> None:

@@ -38,6 +38,41 @@ def test_scale_factors_out() -> None:
     assert polynomial(a.scaled(2.0), 3.5, -1.5) == pytest.approx(polynomial(a, 7.0, -3.0) / 4)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_least_of_a_polynomial_is_the_least_there_is(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a = Coefficients(*rng.uniform(0.5, 3, 2), rng.uniform(2, 4), *rng.uniform(-20, 20, 2), 5.0)
+    k1, k2 = np.meshgrid(*[np.linspace(-60, 60, 1201)] * 2, indexing="ij")
+    assert a.least == pytest.approx(np.where(k1 >= k2, polynomial(a, k1, k2), np.inf).min(), rel=2e-3, abs=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("values", "least"),
+    [
+        (PRESETS["spheres"].coefficients, 0.0),
+        ((1, 2, 1, 0, 0, 3), 3.0),
+        ((1, 2, 1, -4, -4, 3), -1.0),
+        ((1, 2, 1, 1, 0, 3), -np.inf),
+        (PRESETS["pearls"].coefficients, -np.inf),
+        ((0, 0, 0, 0, 0, -2), -2.0),
+    ],
+)
+def test_polynomials_below_zero_are_known(values: tuple[float, ...], least: float) -> None:
+    assert Coefficients(*values).least == pytest.approx(least, abs=1e-9)
+    assert Coefficients(*values).bounded_below == (least >= 0)
+
+
+@pytest.mark.parametrize("power", [100, -100])
+def test_a_common_factor_however_large_changes_nothing(power: int) -> None:
+    grid, factor = Grid((24, 24), (5.0,) * 2), 2.0**power
+    plain = Curvatubes(mass=-0.3).sample(grid, seed=1)
+    other = Curvatubes(Coefficients(*(a * factor for a in Coefficients().values)), mass=-0.3).sample(grid, seed=1)
+    assert plain.provenance is not None
+    assert other.provenance is not None
+    np.testing.assert_allclose(plain.level_set, other.level_set, atol=1e-2)
+    assert other.provenance.achieved["energy"] / factor == pytest.approx(plain.provenance.achieved["energy"], rel=1e-2)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_say_what_they_are_and_can_be_made(name: str) -> None:
     assert PRESETS[name].looks
