@@ -81,7 +81,8 @@ def _head(
     kind = "voxels" if grid.ndim == 3 else "pixels"
     sides = " × ".join(length(side) for side in grid.lengths)
     lead = f"{' × '.join(map(str, grid.shape))} {kind} of {steps} ({sides}), seed {made.seed}"
-    solid = float((sample.phase_id >= 0).mean())
+    full = sample.phase_id >= 0
+    solid = float(full.mean() if sample.measured is None else full[sample.measured].mean())
     chips: list[tuple[str, bool | None]] = [(f"solid {share(solid)}", None)]
     if made.achieved.get("status"):
         chips.append((f"flow {str(made.achieved['status']).replace('_', ' ')}", made.achieved["status"] == "converged"))
