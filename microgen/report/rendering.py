@@ -96,14 +96,17 @@ def _cast(u: np.ndarray, at: np.ndarray, ray: np.ndarray) -> tuple[np.ndarray, n
     found = cut.copy()
     upper = np.array(u.shape) - 0.5
     while len(alive):
-        place[alive] += step
-        inside = ((place[alive] > -0.5) & (place[alive] < upper)).all(axis=1)
-        alive, before = alive[inside], before[inside]
+        # The last step of a ray ends at the face of the box where it leaves: else edges there would be jagged.
+        left = (np.where(step > 0, upper, -0.5) - place[alive]) / np.where(step == 0, 1e-9, step)
+        part = np.clip(left.min(axis=1, where=step != 0, initial=1.0), 0, 1).astype(np.float32)
+        place[alive] += part[:, None] * step
         after = map_coordinates(u, place[alive].T, order=1, mode="nearest")
         hit = after > 0
-        place[alive[hit]] -= (after[hit] / (after[hit] - before[hit]))[:, None] * step
+        back = part[hit] * after[hit] / (after[hit] - before[hit])
+        place[alive[hit]] -= back[:, None] * step
         found[alive[hit]] = True
-        alive, before = alive[~hit], after[~hit]
+        on = ~hit & (part >= 1)
+        alive, before = alive[on], after[on]
     return place[found], np.flatnonzero(found), cut[found]
 
 

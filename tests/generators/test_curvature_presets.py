@@ -16,7 +16,6 @@ from microgen.descriptors.thickness import separation, thickness
 from microgen.errors import InvalidParameter
 from microgen.generators.curvature_presets import PRESETS, step_for
 
-
 THICK = 150.0
 """µm"""
 
