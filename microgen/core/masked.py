@@ -28,18 +28,18 @@ class Mask:
 
     def without_mean(self, v: Array) -> Array:
         """The projected field; its mean over the box stays as it is."""
-        return v - v.dtype.type(v[self.inside].mean(dtype=float)) * self.shift
+        return v - float(v[self.inside].mean(dtype=float)) * self.shift
 
     def adjoint(self, gradient: Array) -> Array:
         """The gradient by v of what has this one by the projected field; written over it."""
         along = float((gradient * self.shift).sum(dtype=float))
-        gradient[self.inside] -= gradient.dtype.type(along / np.count_nonzero(self.inside))
+        gradient[self.inside] -= along / int(self.inside.sum())
         return gradient
 
 
 def masked(modes: Modes, inside: Array) -> Mask:
     """The projection for a mask that is neither empty nor the whole box, bool [shape]."""
-    blurred = modes.from_voxels(inside.astype(modes.dtype)) * np.exp(-((BLUR * modes.cell * modes.k) ** 2) / 2)
-    blurred.flat[0] = 0
-    shift = modes.to_voxels(blurred.astype(modes.dtype))
-    return Mask(inside, shift / modes.dtype(shift[inside].mean(dtype=float)))
+    blur = np.exp(-((BLUR * modes.cell * modes.k) ** 2) / 2) * (modes.k > 0)
+    blurred = modes.from_voxels(modes.placed(inside.astype(modes.dtype))) * modes.placed(blur.astype(modes.dtype))
+    shift, inside = modes.to_voxels(blurred), modes.placed(inside)
+    return Mask(inside, shift / float(shift[inside].mean(dtype=float)))

@@ -4,6 +4,8 @@ Along a periodic axis the modes are 1, cos and sin; along the others the cosines
 voxel beyond the border equals the last one. A field is the tensor product of its axes, and going between modes and
 voxels is one matrix product per axis: at the sizes of volumes faster than an FFT, as only the lowest modes are kept,
 and the same for 2-D, 3-D and mixed boundaries.
+
+Fields are NumPy arrays on the CPU and tensors on a GPU; what is done to them here, both understand.
 """
 
 from __future__ import annotations
@@ -11,21 +13,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
 
 
-def axis_modes(points: int, modes: int, *, periodic: bool) -> Array:
-    """Orthonormal columns float64 [points, modes]: the lowest modes of an axis, sampled at the centres of voxels."""
+def axis_modes(points: int, modes: int, *, periodic: bool, unit: int) -> Array:
+    """Columns float64 [points, modes]: the lowest modes of an axis at the centres of voxels; square sum points/unit."""
     x = (np.arange(points) + 0.5) / points
-    columns = [np.full(points, math.sqrt(1 / points))]
+    columns = [np.full(points, math.sqrt(1 / unit))]
     for j in range(1, modes):
         k = (j + 1) // 2 if periodic else j
         phase = 2 * math.pi * k * x if periodic else math.pi * k * x
         wave = np.sin(phase) if periodic and j % 2 == 0 else np.cos(phase)
-        columns.append(wave * math.sqrt(2 / points))
+        columns.append(wave * math.sqrt(2 / unit))
     return np.stack(columns, 1)
 
 
@@ -33,6 +36,11 @@ def wave_numbers(modes: int, length: float, *, periodic: bool) -> Array:
     """float64 [modes]: the wave number k of each mode, 1/length."""
     j = np.arange(modes)
     return 2 * math.pi * ((j + 1) // 2) / length if periodic else math.pi * j / length
+
+
+def as_array(field: Any) -> Array:
+    """The array itself, or what a tensor holds."""
+    return field if isinstance(field, np.ndarray) else field.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,15 @@ class Modes:
     cell: float
     """Distance of the points of the coarse grid that carries as many numbers as there are modes."""
     dtype: type = np.float32
+    device: str = "cpu"
+    """Where fields are: arrays on "cpu", else tensors."""
+    of: tuple[int, ...] = ()
+    """Shape on which the modes are orthonormal, so that amplitudes mean the same on another; own if empty."""
+
+    @property
+    def size(self) -> int:
+        """Voxels of that grid: sum of squared amplitudes over it is the mean square of the field."""
+        return math.prod(self.of or self.shape)
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
@@ -57,12 +74,21 @@ class Modes:
 
     @cached_property
     def _fine(self) -> tuple[Array, ...]:
-        axes = zip(self.shape, self.counts, self.periodic)
-        return tuple(axis_modes(n, c, periodic=p).astype(self.dtype) for n, c, p in axes)
+        axes = zip(self.shape, self.counts, self.periodic, self.of or self.shape)
+        return tuple(self.placed(axis_modes(n, c, periodic=p, unit=u).astype(self.dtype)) for n, c, p, u in axes)
 
     @cached_property
     def _coarse(self) -> tuple[Array, ...]:
-        return tuple(axis_modes(c, c, periodic=p).astype(self.dtype) for c, p in zip(self.counts, self.periodic))
+        axes = zip(self.counts, self.periodic)
+        return tuple(self.placed(axis_modes(c, c, periodic=p, unit=c).astype(self.dtype)) for c, p in axes)
+
+    def placed(self, field: Array) -> Any:
+        """An array where the fields are."""
+        if self.device == "cpu":
+            return field
+        import torch
+
+        return torch.as_tensor(np.ascontiguousarray(field), device=self.device)
 
     @cached_property
     def k(self) -> Array:
@@ -98,5 +124,5 @@ def _product(field: Array, matrices: tuple[Array, ...]) -> Array:
         front, back = math.prod(field.shape[:axis]), math.prod(field.shape[axis + 1 :])
         rows = (*field.shape[:axis], matrix.shape[0], *field.shape[axis + 1 :])
         flat = field.reshape(front, -1) if back == 1 else field.reshape(front, -1, back)
-        field = (flat @ matrix.T if back == 1 else np.matmul(matrix, flat)).reshape(rows)
+        field = (flat @ matrix.T if back == 1 else matrix @ flat).reshape(rows)
     return field

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,12 @@ class Energy:
     """Smoothing of the softplus under S."""
 
     def __call__(self, u: Array, *, slabs: int | None = None) -> tuple[float, Array]:
-        """F and dF/du [shape of u], in u's float32 or float64; sums in float64. `slabs` changes speed only."""
+        """F and dF/du [shape of u], in u's float32 or float64; sums in float64. `slabs` changes speed only.
+
+        A tensor goes to the kernel for GPUs, and so does its gradient.
+        """
+        if not isinstance(u, np.ndarray):
+            return self._of_tensor(u)
         import numba
 
         block = np.ascontiguousarray(_three(u))
@@ -55,6 +61,32 @@ class Energy:
             _three_axes(self.periodic, False),
         )
         return float(sums.sum()), gradient.reshape(u.shape)
+
+    def _of_tensor(self, u: Any) -> tuple[float, Any]:
+        from microgen.core.kernels.phase_field_cuda import energy_gradient
+
+        block = _three(u).contiguous()
+        xi = u.new_tensor([self.xi, self.xi_soft])
+        stencil = u.new_tensor(self._stencil)
+        total, gradient = energy_gradient(block, self._tensors(u), stencil, xi, _three_axes(self.periodic, False))
+        return float(total), gradient.reshape(u.shape)
+
+    @cached_property
+    def _placed(self) -> dict[str, tuple[Any, Any]]:
+        return {}
+
+    def _tensors(self, u: Any) -> tuple[Any, Any]:
+        """The coefficients one behind the other, and where each begins and whether it varies; made once a device."""
+        import torch
+
+        key = f"{u.device} {u.dtype}"
+        if key not in self._placed:
+            parts = [u.new_tensor(self._constants), *(u.new_tensor(field).reshape(-1) for field in self._fields)]
+            rows = np.stack([np.arange(len(self._constants)), np.zeros(len(self._constants), int)], 1)
+            for n, row in enumerate(self._rows):
+                rows[row] = len(self._constants) + n * math.prod(u.shape), 1
+            self._placed[key] = (torch.cat(parts), torch.as_tensor(rows, device=u.device))
+        return self._placed[key]
 
     @cached_property
     def _weights(self) -> tuple[Field, ...]:
@@ -88,7 +120,7 @@ class Energy:
         return np.concatenate([0.5 / h, 1 / h**2, 0.25 / np.array([h[0] * h[1], h[0] * h[2], h[1] * h[2]])])
 
 
-def _three(field: Array) -> Array:
+def _three(field: Any) -> Any:
     """A plane as a volume one voxel thick along y, so that its rows stay long."""
     return field[:, None, :] if field.ndim == 2 else field
 

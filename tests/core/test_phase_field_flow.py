@@ -7,6 +7,7 @@ import pytest
 
 from microgen.core.flow import FieldSolution, FlowState, Schedule, flow
 from microgen.core.operators import Modes
+from microgen.core.problem import Filter
 from microgen.errors import NotConverged
 
 TUBES = (1.0, 2.0, 6.0, -40.0, -40.0, 400.0)
@@ -38,7 +39,7 @@ def test_a_mode_has_its_wave_number() -> None:
 @pytest.mark.parametrize("metric", ["H-1", "L2"])
 @pytest.mark.parametrize("periodic", [(True, True, True), (False, True, False)])
 def test_mass_is_exact_and_energy_falls(metric: str, periodic: tuple[bool, ...]) -> None:
-    schedule = Schedule(least=40, most=60, decay=30, metric=metric)
+    schedule = Schedule(least=40, most=60, decay=30, filter=Filter(metric=metric))
     solution = run(periodic=periodic, schedule=schedule)
     assert solution.mass_error < 1e-6
     assert solution.energy < 0.2 * solution.history[0]
