@@ -24,6 +24,7 @@ UNITS: dict[str, Callable[[str, str], float]] = {
     "--print.diameter": millimetres,
     "--mask-diameter": millimetres,
     "--size.mean": length,
+    "--thickness": length,
     "--size.quantiles": length,
     "--threshold": angle,
     "--texture.kernel": lambda text, name: radians(angle(text, name)),
@@ -157,10 +158,10 @@ def given_flags(common: Common) -> dict[str, Any]:
 
 
 def resolve_device(device: str) -> str:
-    """The device that will be used; `auto` is the CPU as long as there are no kernels for others."""
+    """The device of a polycrystal; `auto` is the CPU as long as it has no kernels for others."""
     if device == "cuda":
         raise EnvironmentProblem(
-            "--device cuda: this version has no CUDA kernels, with or without a GPU in the machine. "
+            "--device cuda: polycrystals have no CUDA kernels in this version, with or without a GPU in the machine. "
             "Use --device cpu (or auto)."
         )
     return "cpu"

@@ -11,11 +11,12 @@ from cyclopts import Group, Parameter
 
 from microgen import Curvatubes, Grid
 from microgen.errors import InvalidParameter, UnreadableFile
+from microgen.generators.curvature_presets import step_for
 
 from ._request import axes_of, demand
 
 SPACING = 20.0
-"""µm: with it the struts of the bone preset are about 120 µm thick, as those of bone."""
+"""µm: with it the struts of the bone preset are about 150 µm thick, as those of bone."""
 SHAPE = 100
 STARTS = ("noise", "spheres", "tubes")
 AGREEMENT = 0.5
@@ -37,6 +38,8 @@ class TextureRequest:
     """Size of a voxel in the coefficients' length unit: smaller makes larger features. Default 0.01."""
     eps: float | None = None
     """Width of the interface in the same unit, at least 1.5 voxels. Default 0.02."""
+    thickness: Annotated[float | None, Parameter(show_default=False)] = None
+    """Mean thickness of the solid of a preset, µm (or with a unit: 0.15mm): sets --dx."""
     graded: Path | None = None
     """TOML file: coefficients and mass that change along an axis, or between four corners."""
     mask: str | None = None
@@ -88,6 +91,11 @@ class TextureRequest:
 def generator(request: TextureRequest) -> Curvatubes:
     """The preset or the coefficients, with what was given beside them."""
     given = {name: getattr(request, name) for name in ("mass", "dx", "eps") if getattr(request, name) is not None}
+    if request.thickness is not None:
+        if not request.preset or request.dx is not None:
+            raise InvalidParameter("--thickness", expected="a --preset beside it, and no --dx", got=request.thickness)
+        step = min(grid_of(request).spacing)
+        given["dx"] = step_for(request.preset[0], request.thickness, step, eps=request.eps or Curvatubes.eps)
     if request.coefficients:
         given["coefficients"] = request.coefficients
     if request.graded:

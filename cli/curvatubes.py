@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Provenance
+from microgen.core.device import chosen
 from microgen.errors import MicrogenError, NotConverged
 from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
@@ -18,7 +19,7 @@ from microgen.report import texture_summary
 
 from . import _checkpoint, _ensemble, _region, _solid, _texture_preview
 from ._field_statistics import statistics_object, tell
-from ._flags import Common, FlagApp, given_flags, resolve_device
+from ._flags import Common, FlagApp, given_flags
 from ._job import Run
 from ._machine import check_memory, workers
 from ._outputs import PAGE, Outputs, plan
@@ -120,7 +121,7 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Tex
         given=given,
         outputs=outputs,
         reporter=Reporter(quiet=common.quiet),
-        device=resolve_device(common.device),
+        device=chosen(common.device),
         samples=request.samples,
         member=request.member,
     )

@@ -94,8 +94,9 @@ def _devices() -> str:
         import torch
     except (ImportError, OSError) as error:
         return f"torch cannot be loaded: {error}"
-    gpu = f", {torch.cuda.get_device_name(0)} present but not used by this version" if torch.cuda.is_available() else ""
-    return f"cpu{gpu}"
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cpu, {torch.cuda.get_device_name(0)} (textures only)"
 
 
 def _numba_threads() -> int | str:

@@ -11,6 +11,7 @@ import numpy as np
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
+from microgen.core.device import chosen
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
 from microgen.io.atomic import check_writable
@@ -95,17 +96,15 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     if "grid" not in configuration:
         raise UnreadableFile(original, f"its provenance ({made.command}) does not say how to make it again")
     grid = _grid(configuration["grid"], original)
-    resolve_device(made.device)
     if "sites" in configuration:
         table = read_table(found(Path(configuration["sites"]), made, original))
         return rebuilt(table, grid, made)
     if "coefficients" in configuration:
         texture = _texture(configuration, original)
         check_memory(texture_need(grid))
-        options = _region.again(made, original, grid, find=found)
-        return _kept(
-            lambda: texture.sample(grid, seed=made.seed or 0, device=made.device, progress=progress, **options)
-        )
+        device, options = chosen(made.device), _region.again(made, original, grid, find=found)
+        return _kept(lambda: texture.sample(grid, seed=made.seed or 0, device=device, progress=progress, **options))
+    resolve_device(made.device)
     laws = _laws(configuration, original)
     check_memory(memory_need(grid, laws.grains))
     return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))

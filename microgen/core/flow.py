@@ -45,8 +45,11 @@ class Schedule:
     """Steps over which the size then falls to zero."""
     energy_change: float = 0.01
     """Settled: over WINDOW steps energy fell by at most this share of its fall since step 100 ..."""
-    texture_change: float = 0.15
-    """... and the voxels that changed side are at most this share of solid or void, whichever is rarer."""
+    texture_change: float = 0.4
+    """... the voxels that changed side are at most this share of solid or void, whichever is rarer ..."""
+    share_change: float = 0.012
+    """... and over twice as many steps this one grew or shrank by at most that share: at a fixed mean of u, it does so as
+    long as thin parts form or holes close."""
     filter: Filter = Filter()
     coarse: bool = True
     """Whether the texture forms on voxels of eps / 1.5, where those asked for are finer."""
@@ -74,6 +77,8 @@ class FlowState:
     """Energy before each step."""
     solid: Array | None = None
     """bool, on the grid of that step: u > 0 at the last look."""
+    shares: tuple[float, ...] = ()
+    """Share of the voxels that are solid, at each look."""
     calm: bool = False
     """Whether that look found little changed."""
 
@@ -192,16 +197,19 @@ def _finished(state: FlowState, schedule: Schedule) -> bool:
 
 
 def _look(state: FlowState, solid: Array, schedule: Schedule) -> FlowState:
-    """Whether energy fell little, against its fall since step 100, and few voxels changed side since the last look."""
+    """Whether little changed since the last look, or the last but one: energy, texture, and share of the rarer phase."""
+    size = math.prod(solid.shape)
+    shares = (*state.shares, int(solid.sum()) / size)
     quiet = state.decay_from < 0 and state.step >= max(schedule.least, 2 * WINDOW + 100) and state.solid is not None
     if quiet:
-        filled = int(solid.sum())
-        rarer = max(1, min(filled, math.prod(solid.shape) - filled))
-        quiet = int((solid != state.solid).sum()) <= schedule.texture_change * rarer
+        rarer = max(1 / size, min(shares[-1], 1 - shares[-1]))
+        moved = int((solid != state.solid).sum()) / size
+        quiet = moved <= schedule.texture_change * rarer
+        quiet &= abs(shares[-1] - shares[-3]) <= schedule.share_change * rarer
     if quiet:
         start, before, now = (float(np.median(state.energy[part])) for part in _PARTS)
         quiet = before - now <= schedule.energy_change * max(start - now, 1e-3 * abs(now))
-    return replace(state, solid=solid, calm=quiet)
+    return replace(state, solid=solid, shares=shares, calm=quiet)
 
 
 def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule) -> FlowState:

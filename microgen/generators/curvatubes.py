@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from microgen.core.device import chosen
 from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
 from microgen.generators.curvature_presets import PRESETS
 from microgen.generators.laws import number, require
@@ -67,7 +68,8 @@ class Curvatubes:
         """A named texture; `curvature_presets.PRESETS` says what each looks like and where it comes from."""
         if name not in PRESETS:
             raise InvalidParameter("preset", expected="one of " + ", ".join(PRESETS), got=name)
-        return cls(Coefficients(*PRESETS[name].coefficients), PRESETS[name].mass)
+        preset = PRESETS[name]
+        return cls(Coefficients(*preset.coefficients), preset.mass, dx=preset.dx)
 
     @classmethod
     def presets(cls) -> dict[str, str]:
@@ -106,22 +108,22 @@ class Curvatubes:
         InvalidParameter when these values do not fit together; NotConverged, with the sample as its `best`, when no
         texture forms ("no_texture") or the energy stays no number ("diverged").
         """
-        require(device in ("cpu", "auto"), "device", "cpu", device, remedy="Phase fields run on the CPU.")
         self.check(grid, seed=seed)
+        device = chosen(device)
         task = _Task(grid, seed, self._region(mask, grid), start_of(start, grid), _told(start), time.perf_counter())
         try:
-            solution = self._solve(task, progress, on_state)
+            solution = self._solve(task, device, progress, on_state)
         except NotConverged as error:
-            best = None if error.best is None else self._assemble(task, cast("FieldSolution", error.best))
+            best = None if error.best is None else self._assemble(task, cast("FieldSolution", error.best), device)
             raise NotConverged(str(error), best=best) from error
-        sample = self._assemble(task, solution)
+        sample = self._assemble(task, solution, device)
         if solution.status == "no_texture":
             message = "no texture formed: u keeps one sign or stays near zero. Use another mass or other coefficients."
             raise NotConverged(message, best=sample)
         return sample
 
     def _solve(
-        self, task: _Task, progress: Progress | None, on_state: Callable[[FlowState], None] | None
+        self, task: _Task, device: str, progress: Progress | None, on_state: Callable[[FlowState], None] | None
     ) -> FieldSolution:
         from microgen.core.flow import flow
 
@@ -139,6 +141,7 @@ class Curvatubes:
             start=task.start,
             mask=None if task.region is None else task.region.inside,
             orientation=self._orientation(),
+            device=device,
             progress=progress,
             on_state=on_state,
         )
@@ -149,7 +152,8 @@ class Curvatubes:
         from microgen.core.flow import FlowState
 
         parts = {k: v for k, v in fields.items() if k in FlowState.__dataclass_fields__}
-        return FlowState(**{**parts, "energy": tuple(np.asarray(parts.get("energy", ())).tolist())})
+        rows = {name: tuple(np.asarray(parts.get(name, ())).tolist()) for name in ("energy", "shares")}
+        return FlowState(**{**parts, **rows})
 
     def samples(
         self,
@@ -237,7 +241,7 @@ class Curvatubes:
     def _region(self, mask: np.ndarray | Shape | None, grid: Grid) -> Region | None:
         return None if mask is None else region(mask, grid, eps=max(self._widths), steps=self.steps(grid))
 
-    def _assemble(self, task: _Task, solution: FieldSolution) -> Microstructure:
+    def _assemble(self, task: _Task, solution: FieldSolution, device: str) -> Microstructure:
         grid, inside, u = task.grid, None, solution.field
         if task.region is not None:
             inside, u = task.region.inside, task.region.cut(u, grid)
@@ -256,7 +260,9 @@ class Curvatubes:
         }
         configuration = {**self.configuration(), "grid": asdict(grid), "start": task.told}
         configuration["mask"] = None if task.region is None else task.region.told
-        made = Provenance("Curvatubes.sample", configuration, int(task.seed), dtype="float32", achieved=achieved)
+        made = Provenance(
+            "Curvatubes.sample", configuration, int(task.seed), device=device, dtype="float32", achieved=achieved
+        )
         phase_id = np.where(solid, 0, -1).astype(np.int16)
         return Microstructure(grid, phase_id, (Phase("solid"),), level_set=u, measured=inside, provenance=made)
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from microgen.core.flow import Schedule, flow
-from microgen.core.problem import Filter, problem
 from microgen.core.kernels import phase_field_reference as reference
 from microgen.core.masked import masked
 from microgen.core.operators import Modes
 from microgen.core.phase_field import Energy
+from microgen.core.problem import Filter, problem
 from microgen.core.starts import scattered
 
 TUBES = (1.0, 2.0, 6.0, -40.0, -40.0, 400.0)
