@@ -23,6 +23,8 @@ from ._result import result_object
 from ._units import MICROMETRES, length
 
 _PER = re.compile(r"(.*?)\s*(?:1?/\s*(\S+?)([23]?))?")
+COARSE = 2.0
+"""Walls and gaps across the box, below which its figures depend on the box."""
 FAR = 0.1
 """Share by which a figure may miss its wish before it is worth a warning."""
 
@@ -63,6 +65,8 @@ def look_up(wish: Wish, common: Common) -> int:
     print("\n".join(rows(matches, wished)))
     print(f"\n{lines[0]}")
     far = [text for name, value in wished.items() if (text := missed(name, matches[0].found[name], value))]
+    if matches[0].across < COARSE:
+        reporter.warn(f"the box of the nearest holds {matches[0].across:.1f} walls and gaps: its figures are rough")
     if far:
         reporter.warn(f"the nearest texture is not near: {'; '.join(far)}. A larger atlas, or another wish, may help.")
     return 0
@@ -105,13 +109,23 @@ def feasible(matches: tuple[Any, ...], spacing: float | None) -> tuple[Any, ...]
 
 def rows(matches: tuple[Any, ...], wished: Mapping[str, float]) -> Iterator[str]:
     """A line for the wish and one for each entry."""
-    table = [("sample", "distance", *wished, "voxel/µm", "mass", "a20 a11 a02 b10 b01 c")]
-    table.append(("wish", "", *(f"{value:.4g}" for value in wished.values()), "", "", ""))
+    table = [("sample", "distance", *wished, "voxel/µm", "across", "mass", "a20 a11 a02 b10 b01 c")]
+    table.append(("wish", "", *(f"{value:.4g}" for value in wished.values()), "", "", "", ""))
     for match in matches:
         found = (f"{match.found[name]:.4g}" for name in wished)
         size = f"{match.spacing:.4g}" if match.spacing else "any"
         numbers = " ".join(f"{value:.4g}" for value in match.coefficients)
-        table.append((str(match.number), f"{match.distance:.3f}", *found, size, f"{match.mass:.3f}", numbers))
+        table.append(
+            (
+                str(match.number),
+                f"{match.distance:.3f}",
+                *found,
+                size,
+                f"{match.across:.1f}",
+                f"{match.mass:.3f}",
+                numbers,
+            )
+        )
     widths = [max(map(len, column)) for column in zip(*table)]
     for cells in table:
         yield "  ".join(cell.rjust(width) for cell, width in zip(cells[:-1], widths)) + f"  {cells[-1]}".rstrip()

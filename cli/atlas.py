@@ -105,7 +105,7 @@ def run(
         require_umap()
     if common.dry_run:
         return preview(draws, prior, common, files)
-    check_memory(memory_need(draws.grid))
+    check_memory(memory_need(draws.grid) * max(1, draws.workers))  # without --workers as many as there is room for
     there = prepare(files, settings, common)
     missing = [k for k in range(1, draws.samples + 1) if k not in there]
     if there:
@@ -146,6 +146,7 @@ def prepare(files: Files, settings: dict[str, Any], common: Common) -> frozenset
         there = resume_table(files.table, settings)
     else:
         start_table(files.table, settings, overwrite=common.overwrite)
+        document(files, settings, common.seed)  # a run that is killed leaves it as it is
         for old in files.pictures.glob("*.png"):
             old.unlink()
     files.pictures.mkdir(exist_ok=True)
@@ -158,11 +159,16 @@ def _documented(files: Files, settings: dict[str, Any], common: Common) -> Itera
     try:
         yield
     finally:
-        done = microgen.read_atlas(files.table)
-        figures = {"samples": len(done), "formed": len(done.formed)}
-        made = Provenance("atlas", settings, common.seed, dtype="float32", achieved=figures)
-        with atomic_path(sidecar_path(files.table), True) as part:
-            part.write_text(made.to_json(indent=2) + "\n", encoding="utf-8")
+        document(files, settings, common.seed)
+
+
+def document(files: Files, settings: dict[str, Any], seed: int) -> None:
+    """Write the provenance of the table as it stands."""
+    done = microgen.read_atlas(files.table)
+    figures = {"samples": len(done), "formed": len(done.formed)}
+    made = Provenance("atlas", settings, seed, dtype="float32", achieved=figures)
+    with atomic_path(sidecar_path(files.table), True) as part:
+        part.write_text(made.to_json(indent=2) + "\n", encoding="utf-8")
 
 
 def make(missing: list[int], entries: Iterator[Any], files: Files, reporter: Reporter) -> None:

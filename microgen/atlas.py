@@ -42,6 +42,8 @@ COLUMNS = (
     *(*STATISTICS, "seconds"),
 )
 """Of the table, in order."""
+FEW_ACROSS = 2.0
+"""Walls and gaps across the box; below, figures say as much of the box as of the texture."""
 GRID = np.linspace(0.0, 1.0, 65)
 
 
@@ -63,6 +65,8 @@ class Match:
     shape: tuple[int, ...]
     scale: float | None
     """µm of one unit of length of the coefficients; None where the wish has no length."""
+    across: float
+    """How often a wall and a gap go into the box."""
     found: dict[str, float]
     """What was wished, as the entry has it at that scale, in powers of µm."""
 
@@ -110,6 +114,11 @@ class Atlas:
     def row(self, index: int) -> dict[str, Any]:
         """One row as plain values."""
         return {name: self.columns[name][index].item() for name in COLUMNS}
+
+    def across(self, index: int) -> float:
+        """How often a wall and a gap, thickness plus separation, go into the shortest side of the box of a row."""
+        box = min(self.settings["shape"]) * self.settings["dx"]
+        return float(box / (self.columns["thickness"][index] + self.columns["separation"][index]))
 
     def value(self, name: str) -> np.ndarray:
         """float64 [rows]: a statistic, or porosity = 1 - volume_fraction. Raises InvalidParameter."""
@@ -165,7 +174,7 @@ class Atlas:
         place = int(self.columns["sample"][row]), int(self.columns["seed"][row]), float(self.columns["mass"][row])
         dx, eps = float(self.settings["dx"]), float(self.settings["eps"])
         shape = tuple(self.settings["shape"])
-        return Match(place[0], distance, numbers, place[2], dx, eps, place[1], shape, scale, found)
+        return Match(place[0], distance, numbers, place[2], dx, eps, place[1], shape, scale, self.across(row), found)
 
 
 def _spread(values: np.ndarray) -> float:

@@ -54,8 +54,8 @@ class CurvaturePrior:
     """Bounds of s and t."""
     absent: float = 0.25
     """Probability that s is zero, and that t is."""
-    gauss: tuple[float, float] = (-6.0, 6.0)
-    """Bounds of kg."""
+    gauss: tuple[float, float] = (-2.0, 6.0)
+    """Bounds of kg; the published sets have a11 = 2 + kg >= 0, and below there are little else than balls."""
     mass: tuple[float, float] = (-0.8, -0.2)
     """Bounds of the mean of u."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from microgen.atlas import COEFFICIENTS, STATISTICS, Atlas
+from microgen.atlas import COEFFICIENTS, FEW_ACROSS, STATISTICS, Atlas
 from microgen.errors import InvalidParameter
 from microgen.report import markup
 from microgen.report.atlas_script import ATLAS_STYLE, SCRIPT
@@ -72,9 +72,17 @@ def _point(atlas: Atlas, row: int, place: np.ndarray, pictures: Mapping[int, byt
         "coefficients": [_short(cells[name]) for name in COEFFICIENTS],
         "reduced": [_short(cells[name]) for name in REDUCED],
         "values": [_short(cells[name]) for name in STATISTICS],
-        "settled": bool(cells["settled"]),
+        "notes": list(_notes(cells, atlas)),
         "command": command_line(cells, atlas.settings),
     }
+
+
+def _notes(cells: Mapping[str, Any], atlas: Atlas) -> Iterator[str]:
+    if not cells["settled"]:
+        yield "still moving at the last step"
+    across = atlas.across(int(np.flatnonzero(atlas.columns["sample"] == cells["sample"])[0]))
+    if across < FEW_ACROSS:
+        yield f"coarse: the box holds {across:.1f} walls and gaps side by side"
 
 
 def _statistic(name: str) -> dict[str, str]:

@@ -38,7 +38,8 @@ function limits(){const v=P.map(p=>p.values[column]).filter(v=>v!==null).sort((a
 if(!v.length)return[0,1];const at=q=>v[Math.round(q*(v.length-1))];return[at(.03),at(.97)]}
 function draw(){const ratio=devicePixelRatio||1,w=canvas.clientWidth,h=canvas.clientHeight;
 canvas.width=w*ratio;canvas.height=h*ratio;ctx.setTransform(ratio,0,0,ratio,0,0);ctx.clearRect(0,0,w,h);
-const [low,high]=limits(),tile=Math.max(34,Math.min(84,Math.sqrt(w*h/P.length)*.9)),edge=asPictures.checked?tile/2+4:14;
+const [low,high]=limits(),tile=Math.max(34,Math.min(84,Math.sqrt(w*h/P.length)*.72)),
+edge=asPictures.checked?tile/2+4:14;
 const r=Math.max(3.5,Math.min(8,Math.sqrt(w*h/P.length)/9)),
 soft=getComputedStyle(document.body).getPropertyValue('--soft');
 places=P.map(p=>[edge+p.x*(w-2*edge),edge+(1-p.y)*(h-2*edge)]);
@@ -60,7 +61,7 @@ $('entry').innerHTML='<h3>Sample '+p.n+'</h3>'+
 '<dl><dt>mass</dt><dd>'+text(p.mass)+'</dd><dt>coefficients</dt><dd>'+
 list(['a20','a11','a02','b10','b01','c'],p.coefficients)+'</dd><dt>reduced</dt><dd>'+
 list(['h2','H0','kg','s','p','t','q'],p.reduced)+'</dd>'+
-(p.settled?'':'<dt>note</dt><dd>still moving at the last step</dd>')+
+p.notes.map(n=>'<dt>note</dt><dd>'+n+'</dd>').join('')+
 '</dl><pre class="command">'+p.command+'</pre><p><button id="copy">Copy the command</button></p>'+
 '<div class="scroll"><table><tbody>'+rows+'</tbody></table></div>';
 $('copy').onclick=()=>copy(p.command)}
@@ -81,5 +82,5 @@ if(along>.5&&along+2*across<least){least=along+2*across;best=k}});if(best>=0){ke
 choice.onchange=()=>{column=+choice.value;tell(shown);draw()};asPictures.onchange=draw;
 new ResizeObserver(draw).observe(canvas);matchMedia('(prefers-color-scheme:dark)').onchange=draw;
 Promise.all(images.map(i=>i.decode?i.decode().catch(()=>0):0)).then(draw);
-if(location.hash==='#pictures')asPictures.checked=true;tell(0);draw();
+if(location.hash==='#with-pictures')asPictures.checked=true;tell(0);draw();
 """

@@ -7,8 +7,8 @@ import io
 from microgen.microstructure import Microstructure
 from microgen.report.rendering import draw_solid
 
-PIXELS = 132
-COLOURS = 40
+PIXELS = 200
+COLOURS = 48
 
 
 def thumbnail(ms: Microstructure, *, pixels: int = PIXELS) -> bytes:

@@ -21,7 +21,7 @@ def test_a_draw_depends_on_its_seed_and_number_alone() -> None:
 
 def test_every_draw_is_bounded_below_and_in_its_bounds() -> None:
     assert min(draw.coefficients.lowest for draw in DRAWS) >= 0
-    assert all(-0.8 <= draw.mass <= -0.2 and -6 <= draw.kg <= 6 for draw in DRAWS)
+    assert all(-0.8 <= draw.mass <= -0.2 and -2 <= draw.kg <= 6 for draw in DRAWS)
     stiff = np.array([(draw.s, draw.t) for draw in DRAWS])
     assert ((stiff == 0) | ((stiff >= 0.1) & (stiff <= 10))).all()
     assert 0.1 < (stiff == 0).mean() < 0.35
