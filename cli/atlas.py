@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +32,8 @@ from ._units import bytes_text, time_text
 
 atlas = FlagApp(name="atlas")
 PRIOR = Parameter(name="prior", group=Group("Law of the polynomials", sort_key=2))
+LOOKING = {field.name for field in fields(_lookup.Wish)}
+"""Flags of a look-up."""
 FEWEST = 5
 """Textures a map can be made of."""
 
@@ -92,9 +94,11 @@ def run(
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> int:
     """Draw random textures, measure them and chart them; with --find, look up those nearest to a wish."""
-    given = set(given_flags(common)) & {"find", "atlas", "nearest", "spacing"}
-    if given:
+    given = set(given_flags(common))
+    if given & LOOKING:
         demand(bool(wish.find), "--find", "a wish, such as thickness=120um", "none")
+        others = [f"--{name}" for name in sorted(given - LOOKING)] + ["--out"] * bool(common.out)
+        demand(not others, others[0] if others else "", "nothing, as --find makes nothing", "a value")
         return _lookup.look_up(wish, common)
     resolve_device(common.device)
     demand(common.format is None, "--format", "nothing: an atlas is .csv and .html", common.format)

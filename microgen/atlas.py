@@ -161,7 +161,9 @@ class Atlas:
         unit = self.columns["correlation_length"][rows, None] ** power
         spread = np.array([_spread(self.relative(name)[rows]) for name in wish]) * unit
         scale, distance = _fit(there, np.array(list(wish.values()), float), power, spread)
-        best = np.argsort(distance, kind="stable")[:k]
+        best = [i for i in np.argsort(distance, kind="stable")[:k] if np.isfinite(distance[i])]
+        if not best:
+            raise InvalidParameter("wish", expected="statistics that some texture of the atlas has", got=dict(wish))
         fixed = any(power[j] and value for j, value in enumerate(wish.values()))
         return tuple(
             self._match(int(rows[i]), float(distance[i]), float(scale[i]) if fixed else None, list(wish)) for i in best

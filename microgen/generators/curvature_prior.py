@@ -46,7 +46,7 @@ class CurvaturePrior:
     in `mass`.
     """
 
-    curvature: float = 25.0
+    curvature: float = 35.0
     """Length of the preferred pair of curvatures, 1/length; the published sets have about 15 to 50."""
     frustration: float = 0.2
     """Deviation of H0, p and q from one preferred pair, over `curvature`."""

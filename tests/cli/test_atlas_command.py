@@ -38,7 +38,7 @@ def test_the_table_has_a_row_a_draw_and_a_picture_a_texture(made: Path) -> None:
     assert pictures == [f"{atlas.columns['sample'][k]:05d}.png" for k in atlas.formed]
     told = json.loads(Path(f"{made}.json").read_text())
     assert told["achieved"] == {"samples": 4, "formed": len(atlas.formed)}
-    assert told["configuration"]["prior"]["curvature"] == 25
+    assert told["configuration"]["prior"]["curvature"] == 35
 
 
 def test_an_interrupted_run_goes_on_to_the_same_table(made: Path, microgen, monkeypatch) -> None:
@@ -92,6 +92,8 @@ def test_a_look_up_says_how_far_it_is(made: Path, microgen) -> None:
         (["--find", "thickness=10", "--spacing", "10"], 2, "at most"),
         (["--find", "thickness=10", "--find", "thickness=11"], 2, "each statistic once"),
         (["--nearest", "3"], 2, "a wish"),
+        (["--find", "porosity=0.7", "--dx", "0.01"], 2, "--dx"),
+        (["--find", "correlation_6=0.1"], 2, "some texture"),
     ],
 )
 def test_bad_wishes_are_refused(made: Path, microgen, flags: list[str], code: int, words: str) -> None:
@@ -109,13 +111,18 @@ def test_bad_wishes_are_refused(made: Path, microgen, flags: list[str], code: in
         (["--format", "ome"], 2),
         (["--samples", "0"], 2),
         (["--prior.mass", "-2", "0"], 2),
-        (["--find", "thickness=3", "--atlas", "none.csv"], 4),
+        (["--find", "thickness=3"], 2),
         (["--device", "cuda"], 3),
     ],
 )
 def test_bad_runs_leave_nothing(microgen, flags: list[str], code: int) -> None:
     assert microgen("atlas", "--out", "atlas.csv", *flags).code == code
     assert os.listdir() == []
+
+
+def test_a_missing_atlas_cannot_be_read(microgen) -> None:
+    done = microgen("atlas", "--find", "thickness=3")
+    assert (done.code, "atlas.csv cannot be read" in done.err) == (4, True)
 
 
 def test_dry_run_makes_nothing_and_can_be_run(microgen) -> None:
