@@ -23,8 +23,6 @@ from ._result import result_object
 from ._units import MICROMETRES, length
 
 _PER = re.compile(r"(.*?)\s*(?:1?/\s*(\S+?)([23]?))?")
-COARSE = 2.0
-"""Walls and gaps across the box, below which its figures depend on the box."""
 FAR = 0.1
 """Share by which a figure may miss its wish before it is worth a warning."""
 
@@ -65,8 +63,8 @@ def look_up(wish: Wish, common: Common) -> int:
     print("\n".join(rows(matches, wished)))
     print(f"\n{lines[0]}")
     far = [text for name, value in wished.items() if (text := missed(name, matches[0].found[name], value))]
-    if matches[0].across < COARSE:
-        reporter.warn(f"the box of the nearest holds {matches[0].across:.1f} walls and gaps: its figures are rough")
+    if matches[0].coarse:
+        reporter.warn(f"the box of the nearest holds {matches[0].across:.1f} of its walls and gaps: figures are rough")
     if far:
         reporter.warn(f"the nearest texture is not near: {'; '.join(far)}. A larger atlas, or another wish, may help.")
     return 0
@@ -115,20 +113,12 @@ def rows(matches: tuple[Any, ...], wished: Mapping[str, float]) -> Iterator[str]
         found = (f"{match.found[name]:.4g}" for name in wished)
         size = f"{match.spacing:.4g}" if match.spacing else "any"
         numbers = " ".join(f"{value:.4g}" for value in match.coefficients)
-        table.append(
-            (
-                str(match.number),
-                f"{match.distance:.3f}",
-                *found,
-                size,
-                f"{match.across:.1f}",
-                f"{match.mass:.3f}",
-                numbers,
-            )
-        )
+        rest = (size, f"{match.across:.1f}", f"{match.mass:.3f}", numbers)
+        table.append((str(match.number), f"{match.distance:.3f}", *found, *rest))
     widths = [max(map(len, column)) for column in zip(*table)]
     for cells in table:
-        yield "  ".join(cell.rjust(width) for cell, width in zip(cells[:-1], widths)) + f"  {cells[-1]}".rstrip()
+        line = "  ".join(cell.rjust(width) for cell, width in zip(cells[:-1], widths))
+        yield f"{line}  {cells[-1]}".rstrip()
 
 
 def missed(name: str, found: float, wish: float) -> str:

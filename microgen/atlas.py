@@ -42,7 +42,7 @@ COLUMNS = (
     *(*STATISTICS, "seconds"),
 )
 """Of the table, in order."""
-FEW_ACROSS = 2.0
+FEW_ACROSS = 1.0
 """Walls and gaps across the box; below, figures say as much of the box as of the texture."""
 GRID = np.linspace(0.0, 1.0, 65)
 
@@ -79,6 +79,11 @@ class Match:
     def largest_spacing(self) -> float:
         """Size of the largest voxels that meet the wish, as eps spans 1.5 of them, µm; inf without a length."""
         return float("inf") if self.scale is None else self.eps / 1.5 * self.scale
+
+    @property
+    def coarse(self) -> bool:
+        """Does the box hold so little that the figures depend on it?"""
+        return self.across < FEW_ACROSS
 
     def dx_for(self, spacing: float) -> float:
         """The dx that meets the wish with voxels of `spacing` µm. Raises InvalidParameter where they are too large."""
