@@ -101,7 +101,8 @@ def _make(job: Run, family: Family, wanted: dict[int, Outputs], *, pending: list
     processes, samples = family.begin([k - 1 for k in pending])
     title = f"making {len(pending)} sample{'s' * (len(pending) > 1)} with {processes} process{'es' * (processes > 1)}"
     with job.reporter.stage(title, "solve") as progress:
-        for done, (k, sample) in enumerate(zip(pending, samples), 1):
+        # Samples first: zip asks them once more after the last, when they tell which members missed what was asked.
+        for done, (sample, k) in enumerate(zip(samples, pending), 1):
             found = family.keep(sample, wanted[k], k)
             if not made:
                 made.append(found)

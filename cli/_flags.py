@@ -22,6 +22,7 @@ UNITS: dict[str, Callable[[str, str], float]] = {
     "--spacing": length,
     "--size-mm": millimetres,
     "--print.diameter": millimetres,
+    "--mask-diameter": millimetres,
     "--size.mean": length,
     "--size.quantiles": length,
     "--threshold": angle,

@@ -17,6 +17,7 @@ from ._request import axes_of, demand
 SPACING = 20.0
 """µm: with it the struts of the bone preset are about 120 µm thick, as those of bone."""
 SHAPE = 100
+STARTS = ("noise", "spheres", "tubes")
 AGREEMENT = 0.5
 """Voxels by which shape x spacing may miss the size asked for."""
 
@@ -38,6 +39,12 @@ class TextureRequest:
     """Width of the interface in the same unit, at least 1.5 voxels. Default 0.02."""
     graded: Path | None = None
     """TOML file: coefficients and mass that change along an axis, or between four corners."""
+    mask: str | None = None
+    """Keep the texture inside a shape only: cylinder (along z), sphere, an STL outline (mm), or a volume's solid."""
+    mask_diameter: float | None = None
+    """Of that cylinder or sphere, mm; default: what fits into the box."""
+    start: str = "noise"
+    """What to start from, drawn from the seed: noise, spheres or tubes; or a volume with another solid."""
     shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = ()
     """Voxels along x, y, z; two numbers make a plane. Default 100 100 100."""
     size_mm: Annotated[tuple[float, ...], Parameter(show_default=False)] = ()
@@ -64,6 +71,8 @@ class TextureRequest:
         demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
         demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
         axes_of(self.periodic, self.ndim)
+        fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
+        demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
 
     @property
     def ndim(self) -> int:
@@ -84,7 +93,10 @@ def generator(request: TextureRequest) -> Curvatubes:
     if request.graded:
         if request.preset or request.coefficients or request.mass is not None:
             raise InvalidParameter("--graded", expected="no --preset, --coefficients or --mass beside it", got="both")
-        return replace(graded(request.graded), **given)
+        made = graded(request.graded, dx=request.dx)
+        both = request.eps is not None and made.graded is not None and bool(made.graded.eps)
+        demand(not both, "--eps", "none beside --graded sets that have their own", request.eps)
+        return replace(made, **given)
     if request.preset:
         return replace(preset(request.preset[0]), **given)
     if not request.coefficients or request.mass is None:
@@ -93,10 +105,10 @@ def generator(request: TextureRequest) -> Curvatubes:
     return Curvatubes(**given)
 
 
-def graded(path: Path) -> Curvatubes:
+def graded(path: Path, *, dx: float | None = None) -> Curvatubes:
     """The sets of a TOML file: `axes = ["x"]` and two tables [[set]], or two axes and four, at the corners.
 
-    A set has `preset`, or `coefficients` and `mass`; a `mass` beside a preset wins.
+    A set has `preset`, or `coefficients` and `mass`; a `mass` beside a preset wins. Each set, or none, has `eps`.
     """
     try:
         with path.open("rb") as file:
@@ -109,15 +121,21 @@ def graded(path: Path) -> Curvatubes:
     fine = isinstance(axes, list) and set(axes) <= set("xyz") and isinstance(sets, list)
     if not fine or len(sets) != 2 ** len(axes) or not all(isinstance(each, dict) for each in sets):
         raise UnreadableFile(path, "expected one axis and two sets, or two axes and four", remedy=_GRADED)
+    widths = [each["eps"] for each in sets if "eps" in each]
+    if len(widths) not in (0, len(sets)) or not all(type(width) in (int, float) for width in widths):
+        raise UnreadableFile(path, "each set must have a number eps, or none", remedy=_GRADED)
     ends = [_end(each, path).configuration() for each in sets]
     return Curvatubes.from_configuration(
         {
             "coefficients": ends[0]["coefficients"],
             "mass": sum(end["mass"] for end in ends) / len(ends),
+            **({"eps": min(widths)} if widths else {}),
+            **({} if dx is None else {"dx": dx}),
             "graded": {
                 "coefficients": [end["coefficients"] for end in ends],
                 "mass": [end["mass"] for end in ends],
                 "axes": ["xyz".index(axis) for axis in axes],
+                "eps": widths,
             },
         }
     )
@@ -125,7 +143,7 @@ def graded(path: Path) -> Curvatubes:
 
 def _end(data: dict[str, Any], path: Path) -> Curvatubes:
     numbers = data.get("coefficients", [])
-    if set(data) - {"preset", "coefficients", "mass"} or not ("preset" in data or (numbers and "mass" in data)):
+    if set(data) - {"preset", "coefficients", "mass", "eps"} or not ("preset" in data or (numbers and "mass" in data)):
         raise UnreadableFile(path, f"a set has {', '.join(sorted(data)) or 'nothing'}", remedy=_GRADED)
     given: dict[str, Any] = {"coefficients": tuple(numbers)} if numbers else {}
     given |= {"mass": data["mass"]} if "mass" in data else {}

@@ -72,5 +72,6 @@ def _flags(job: Run, made: Curvatubes, grid: Grid) -> dict[str, Any]:
         flags["graded"] = job.given["graded"]
     else:
         flags |= {"coefficients": list(numbers["coefficients"].values()), "mass": numbers["mass"]}
+    flags |= {name: job.given[name] for name in ("mask", "mask-diameter", "start") if name in job.given}
     axes = "".join(axis for axis, wraps in zip("xyz", grid.periodic) if wraps) or "none"
     return flags | {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": axes}

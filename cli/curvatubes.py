@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -16,7 +16,7 @@ from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
 from microgen.report import texture_summary
 
-from . import _checkpoint, _ensemble, _solid, _texture_preview
+from . import _checkpoint, _ensemble, _region, _solid, _texture_preview
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Run
@@ -30,6 +30,13 @@ curvatubes = FlagApp(name="curvatubes")
 PRINTED = Parameter(name="print", group=Group("Surfaces to print (.stl, .3mf)", sort_key=2))
 FIGURES = ("mass_error", "energy", "iterations", "status", "volume_fraction")
 """Figures of a texture, as its provenance and the JSON output name them."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Texture(Run):
+    """One run of `microgen curvatubes`."""
+
+    request: TextureRequest
 
 
 @curvatubes.default
@@ -53,12 +60,14 @@ def run(
     if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
     check_memory(_texture_preview.memory_need(grid))
+    options = _region.options(request, grid)
+    made.check(grid, seed=common.seed, **options)
     if request.samples:
-        return _ensemble.run(job, _family(job, made, grid, printed))
-    return single(job, made, grid, printed)
+        return _ensemble.run(job, _family(job, made, grid, printed=printed, options=options))
+    return single(job, made, grid, printed=printed, options=options)
 
 
-def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble.Family:
+def _family(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, options: dict[str, Any]) -> _ensemble.Family:
     """How members of an ensemble are made, described, written and summed up."""
     quiet = replace(job, reporter=Reporter(quiet=True))
     names = tuple(name for name in FIGURES if name != "energy")
@@ -66,11 +75,12 @@ def _family(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> _ensemble
     def begin(members: list[int]) -> tuple[int, Iterator[Microstructure]]:
         job.reporter.say(_texture_preview.grid_line(grid))
         processes = workers(grid, len(members), _texture_preview.memory_need(grid))
-        options: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
-        return processes, made.samples(grid, job.samples, **options)
+        more: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
+        return processes, made.samples(grid, job.samples, **options, **more)
 
     def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
         statistics = describe(sample)
+        tell_status(sample, job.reporter, f"member {member}: ")
         sample = document(sample, job, statistics_object(statistics), printed, member)
         sample, refused = _solid.save(sample, outputs, quiet, printed)
         if refused:
@@ -94,7 +104,7 @@ def describe(sample: Microstructure) -> dict[str, Any]:
     return {} if solid.all() or not solid.any() else dict(microgen.describe(sample))
 
 
-def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run:
+def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Texture:
     """The run with its outputs, which are refused now if they could not be written later."""
     outputs = plan(
         common.out or files_of(request),
@@ -103,7 +113,9 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Run
         stl_folder=None,
         format=common.format,
     )
-    job = Run(
+    job = Texture(
+        request=request,
+        inputs=_region.files(request),
         common=common,
         given=given,
         outputs=outputs,
@@ -123,12 +135,15 @@ def files_of(request: TextureRequest) -> tuple[Path, ...]:
     return tuple(Path(f"{request.name}{suffix}") for suffix in suffixes)
 
 
-def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
+def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, options: dict[str, Any]) -> int:
     """One sample: made, described, written. It is kept when no texture forms or no surface closes."""
     reporter = job.reporter
     reporter.say(_texture_preview.grid_line(grid))
+    if not made.bounded_below:
+        reporter.say(_UNBOUNDED)
     problem: MicrogenError | None = None
-    options: dict[str, Any] = {"start": _checkpoint.start(job), "on_state": _checkpoint.keeper(job)}
+    state = _checkpoint.start(job)
+    options |= {"on_state": _checkpoint.keeper(job)} | ({} if state is None else {"start": state})
     with reporter.stage("making the sample", "solve") as progress:
         try:
             sample = made.sample(grid, seed=job.common.seed, device=job.device, progress=progress, **options)
@@ -138,8 +153,9 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
             sample, problem = cast(Microstructure, error.best), error
     with reporter.stage("describing", "describe"):
         statistics = describe(sample)
-    if not problem and achieved(sample).get("settled") is False:
-        reporter.warn("the texture was still moving at the last step: it keeps coarsening, statistics depend on it")
+    tell_status(sample, reporter)
+    if sample.measured is not None:
+        reporter.say(_region.MASKED)
     sample = document(sample, job, statistics_object(statistics), printed)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
@@ -151,6 +167,21 @@ def single(job: Run, made: Curvatubes, grid: Grid, printed: Print) -> int:
     if problem or refused:
         raise cast(MicrogenError, problem or refused)
     return 0
+
+
+_UNBOUNDED = (
+    "note      the polynomial falls below zero, where more surface lowers the energy: the blur of the flow, a "
+    "part of the model, keeps it from falling without end"
+)
+
+
+def tell_status(sample: Microstructure, reporter: Reporter, who: str = "") -> None:
+    """A flow that reached its most steps gives a texture, but not one that would stay: worth a warning."""
+    if achieved(sample).get("status") == "capped":
+        reporter.warn(
+            f"{who}the texture was still moving after the most steps that are made (status capped): "
+            "it would go on coarsening, and its statistics depend on where it was stopped"
+        )
 
 
 def already_there(job: Run) -> int:
@@ -166,11 +197,12 @@ def already_there(job: Run) -> int:
 
 
 def document(
-    sample: Microstructure, job: Run, statistics: dict[str, Any], printed: Print, member: int = 0
+    sample: Microstructure, job: Texture, statistics: dict[str, Any], printed: Print, member: int = 0
 ) -> Microstructure:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("curvatubes")
-    configuration = {**made.configuration, "print": asdict(printed), "run": job.identity(member)}
+    configuration = {**made.configuration, **_region.told(job.request, made.configuration)}
+    configuration |= {"print": asdict(printed), "run": job.identity(member)}
     figures = achieved(sample) | {"statistics": statistics}
     provenance = Provenance(
         "curvatubes", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures

@@ -14,9 +14,11 @@ from microgen.io.atomic import check_writable
 
 from ._json import dumps
 from ._progress import Reporter
+from ._region import measured_part
 from ._request import axes_of
 from ._result import grid_object, result_object
 from ._statistics import statistics_objects, statistics_rows, write_table
+from .rerun import found
 
 
 def describe(
@@ -65,6 +67,7 @@ def describe(
     ms = _with_grid(_read(file, format=format, threshold=threshold), spacing=spacing, periodic=periodic)
     for note in ms.notes:
         reporter.say(f"note: {note}")
+    ms = measured_part(ms, file, reporter, find=found)
     with reporter.stage("measuring", "measure") as progress:
         statistics = microgen.describe(ms, phase=phase, diffusivity=diffusivity, progress=progress)
     if out is not None:

@@ -19,6 +19,7 @@ from microgen.io.printing import Print
 from microgen.io.sidecar import sidecar_path
 from microgen.provenance import sha256, tool_version
 
+from . import _region
 from ._flags import resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import check_suffix, format_for, tagged
@@ -27,7 +28,7 @@ from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
 from ._solid import is_printed
 from ._texture_preview import memory_need as texture_need
-from .curvatubes import sample_fields as texture_fields
+from .curvatubes import sample_fields as texture_fields, tell_status
 
 
 def rerun(
@@ -66,6 +67,7 @@ def rerun(
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)
+    tell_status(sample, reporter)
     sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
     with reporter.stage("writing", "write"):
         for path in paths:
@@ -100,7 +102,10 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     if "coefficients" in configuration:
         texture = _texture(configuration, original)
         check_memory(texture_need(grid))
-        return _kept(lambda: texture.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))
+        options = _region.again(made, original, grid, find=found)
+        return _kept(
+            lambda: texture.sample(grid, seed=made.seed or 0, device=made.device, progress=progress, **options)
+        )
     laws = _laws(configuration, original)
     check_memory(memory_need(grid, laws.grains))
     return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))
@@ -137,7 +142,8 @@ def warn_of_changes(made: Provenance, original: Path, reporter: Reporter) -> Non
         try:
             found(Path(path), made, original)
         except UnreadableFile as error:
-            reporter.warn(f"{error} The result does not depend on it: its laws are kept in the provenance.")
+            if "coefficients" not in made.configuration:  # textures do depend on their masks and starts
+                reporter.warn(f"{error} The result does not depend on it: its laws are kept in the provenance.")
 
 
 def identical(sample: Microstructure, original: Path) -> bool | None:

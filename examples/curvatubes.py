@@ -1,6 +1,6 @@
 """Three textures from their presets: generated, measured, written as closed surfaces, and shown in one picture.
 
-python examples/curvatubes.py textures docs/textures.png
+python examples/curvatubes.py textures textures.png
 """
 
 from __future__ import annotations

@@ -12,17 +12,19 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field as default, replace
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from microgen.core.masked import Mask, masked
 from microgen.core.operators import Modes
 from microgen.core.phase_field import Array, Energy, Field
+from microgen.core.starts import from_field, noise, scattered
 from microgen.errors import NotConverged
 
 Progress = Callable[[float, str], None]
 BETA_1, BETA_2 = 0.95, 0.99
-START_RMS = 0.37  # rms of the published start, u = blur(div A + m) with A uniform in [0, 0.4] and dx = 0.01
 SMALLEST = 2**-10  # share of a step at which a flow that gives no number is given up
 WINDOW = 50  # steps between two looks at the texture
 CALM = 2  # looks in a row that must find little changed: thin layers rest before they move on
@@ -89,7 +91,7 @@ class FieldSolution:
     status: str
     """"converged"; "capped" where the texture still moved at `most` steps; "no_texture" where u kept one sign."""
     mass_error: float
-    """|mean of u - mean of m|."""
+    """|mean of u - mean of m|, of box or mask."""
     seconds: float
     state: FlowState = default(repr=False)
 
@@ -104,10 +106,23 @@ class Problem:
     """float32 [shape]: m, kept by every step."""
     cutoff: Array
     """float32 [counts]: the filter P; zero for the constant mode."""
+    mask: Mask | None = None
+    """Where u has the mean of m too; beside the box, which always has it."""
 
     def field(self, state: FlowState) -> Array:
         """u of a state."""
-        return self.base + self.modes.to_voxels(state.amplitudes)
+        v = self.modes.to_voxels(state.amplitudes)
+        return self.base + (v if self.mask is None else self.mask.without_mean(v))
+
+    def slope(self, u: Array) -> tuple[float, Array]:
+        """F, and its derivative by the smooth field that the amplitudes are of."""
+        energy, gradient = self.energy(u)
+        return energy, gradient if self.mask is None else self.mask.adjoint(gradient)
+
+    def mass_error(self, u: Array) -> float:
+        """|mean of u - mean of m|: the larger one of box and mask."""
+        parts: list[Any] = [...] if self.mask is None else [..., self.mask.inside]
+        return max(abs(float(u[p].mean(dtype=float)) - float(self.base[p].mean(dtype=float))) for p in parts)
 
 
 def problem(
@@ -120,34 +135,23 @@ def problem(
     periodic: tuple[bool, ...],
     schedule: Schedule,
     orientation: tuple[Field, tuple[Field, ...]] | None = None,
+    mask: Array | None = None,
 ) -> Problem:
     """Energy, modes and filter of a flow; where eps varies, its smallest value sets the filter."""
     mu, theta = orientation or (0.0, (0.0,) * 3)
-    energy = Energy(coefficients, eps, spacing, periodic, mu, theta)
+    fields = [np.asarray(x, np.float32) if np.ndim(x) else x for x in (*coefficients, eps)]
+    energy = Energy(tuple(fields[:6]), fields[6], spacing, periodic, mu, theta)
     width = float(np.min(eps))
     modes = Modes(shape, spacing, periodic, width)
     base = np.broadcast_to(np.asarray(mass, np.float32), shape)
-    return Problem(energy, modes, base, _cutoff(modes.k * width, schedule).astype(np.float32))
+    cutoff = _cutoff(modes.k * width, schedule).astype(np.float32)
+    return Problem(energy, modes, base, cutoff, None if mask is None else masked(modes, mask))
 
 
 def _cutoff(k: Array, schedule: Schedule) -> Array:
     """P of k in 1/eps: k / sqrt(k² + k0²) · 1/(1 + k²/2) · exp(-(blur k)²/2); without the first factor for L2."""
     rise = k / np.sqrt(k**2 + schedule.k0**2) if schedule.metric == "H-1" else (k > 0).astype(float)
     return rise / (1 + k**2 / 2) * np.exp(-((schedule.blur * k) ** 2) / 2)
-
-
-def noise(modes: Modes, width: float, rng: np.random.Generator) -> FlowState:
-    """The published start: u - m is noise with spectrum k exp(-(eps k)²/2), of rms 0.37. Drawn in float64."""
-    amplitudes = rng.standard_normal(modes.counts) * modes.k * np.exp(-((width * modes.k) ** 2) / 2)
-    amplitudes *= START_RMS * math.sqrt(math.prod(modes.shape) / max((amplitudes**2).sum(), 1e-300))
-    return _at_rest(amplitudes)
-
-
-def from_field(modes: Modes, field: Array) -> FlowState:
-    """A start from a given field; its mean is replaced by the mass, what is finer than the modes is lost."""
-    amplitudes = modes.from_voxels(field.astype(np.float32))
-    amplitudes.flat[0] = 0
-    return _at_rest(amplitudes)
 
 
 def _at_rest(amplitudes: Array) -> FlowState:
@@ -164,13 +168,17 @@ def flow(
     shape: tuple[int, ...],
     periodic: tuple[bool, ...],
     seed: int | None = None,
-    start: Array | FlowState | None = None,
+    start: str | Array | FlowState = "noise",
     orientation: tuple[Field, tuple[Field, ...]] | None = None,
+    mask: Array | None = None,
     schedule: Schedule = Schedule(),  # noqa: B008  frozen
     progress: Progress | None = None,
     on_state: Callable[[FlowState], None] | None = None,
 ) -> FieldSolution:
-    """Flow from seeded noise, a field, or a state handed to `on_state` before (once every WINDOW steps).
+    """Flow from noise, spheres or tubes drawn from the seed, from a field, or from a state handed to `on_state` before.
+
+    States are handed over every WINDOW steps. `mask` (bool [shape]) is a part of the box in which the mean of u is that
+    of `mass` as well.
 
     Raises NotConverged, with the last good solution as `best`, when the energy stays no number however short the step.
     """
@@ -184,15 +192,21 @@ def flow(
         periodic=periodic,
         schedule=schedule,
         orientation=orientation,
+        mask=mask,
     )
-    state = start if isinstance(start, FlowState) else None
-    if state is None:
-        rng = np.random.default_rng(seed)
-        width = float(np.min(eps))
-        state = noise(task.modes, width, rng) if start is None else from_field(task.modes, np.asarray(start))
+    state = start if isinstance(start, FlowState) else _begun(task, start, float(np.min(eps)), seed)
     # Threads of BLAS that wait for its small products spin beside those of the kernel: 2.7 times slower on 2 cores.
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         return _run(task, state, schedule, began, progress, on_state)
+
+
+def _begun(task: Problem, start: str | Array, width: float, seed: int | None) -> FlowState:
+    rng = np.random.default_rng(seed)
+    if not isinstance(start, str):
+        return _at_rest(from_field(task.modes, np.asarray(start)))
+    if start == "noise":
+        return _at_rest(noise(task.modes, width, rng))
+    return _at_rest(scattered(task.modes, start, float(task.base.mean(dtype=float)), width, rng))
 
 
 def _run(
@@ -206,7 +220,7 @@ def _run(
     good = state
     while not _finished(state, schedule):
         u = task.field(state)
-        energy, gradient = task.energy(u)
+        energy, gradient = task.slope(u)
         if not (math.isfinite(energy) and math.isfinite(float(gradient.sum(dtype=float)))):
             state = _shorter(good, state, task, began)
             continue
@@ -279,8 +293,8 @@ def _tell(state: FlowState, schedule: Schedule, progress: Progress | None, on_st
 def _solution(task: Problem, state: FlowState, status: str, began: float) -> FieldSolution:
     u = np.ascontiguousarray(task.field(state), np.float32)
     energy, _ = task.energy(u)
-    if status != "diverged" and not (u.max() > 0.1 and u.min() < -0.1):
+    seen = u if task.mask is None else u[task.mask.inside]
+    if status != "diverged" and not (seen.max() > 0.1 and seen.min() < -0.1):
         status = "no_texture"
-    off = abs(float(u.mean(dtype=float)) - float(task.base.mean(dtype=float)))
     seconds = time.perf_counter() - began
-    return FieldSolution(u, energy, np.array(state.energy), state.step, status, off, seconds, state)
+    return FieldSolution(u, energy, np.array(state.energy), state.step, status, task.mass_error(u), seconds, state)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from microgen.core.kernels.phase_field_cpu import COEFFICIENTS, energy_gradient
+from microgen.core.kernels.phase_field_cpu import energy_gradient
 
 Array = np.ndarray
 Field = float | Array
@@ -48,8 +48,7 @@ class Energy:
             gradient,
             sums,
             min(slabs or numba.get_num_threads(), block.shape[0]),
-            self._fields(u.shape).astype(u.dtype, copy=False),
-            self._constants.astype(u.dtype),
+            (self._constants.astype(u.dtype), self._rows, self._fields.astype(u.dtype, copy=False)),
             self._stencil.astype(u.dtype),
             np.array([1 / (j + 1) for j in range(19)] + [1 / 64, 40], number),
             np.array([self.xi, self.xi_soft], number),
@@ -71,16 +70,16 @@ class Energy:
     def _constants(self) -> Array:
         return np.array([0.0 if np.ndim(w) else w for w in self._weights])
 
-    def _fields(self, shape: tuple[int, ...]) -> Array:
-        """[11, nx, ny, nz] where any coefficient varies, else without voxels."""
-        return self._varying if self._varying.size else np.empty((COEFFICIENTS, 0, 0, 0), np.float32)
+    @cached_property
+    def _rows(self) -> Array:
+        """Numbers of the coefficients that vary, int64."""
+        return np.array([k for k, w in enumerate(self._weights) if np.ndim(w)], np.int64)
 
     @cached_property
-    def _varying(self) -> Array:
-        shapes = [np.shape(w) for w in self._weights if np.ndim(w)]
-        if not shapes:
-            return np.empty(0, np.float32)
-        return np.stack([_three(np.broadcast_to(np.asarray(w, float), shapes[0])) for w in self._weights])
+    def _fields(self) -> Array:
+        """These coefficients, [rows, nx, ny, nz]; of the type they were given in, best that of u."""
+        varying = [_three(np.asarray(self._weights[k])) for k in self._rows]
+        return np.stack(varying) if varying else np.empty((0, 0, 0, 0), np.float32)
 
     @cached_property
     def _stencil(self) -> Array:

@@ -39,6 +39,9 @@ def describe(
     in `solid`, against the void. Values along an axis end in _x, _y, _z. `diffusivity` solves for the effective
     diffusivity of solid and void along each axis too, which takes longer than all the rest.
 
+    Where only a part of a volume was measured (a texture made in a mask), what would take the rest for void is left
+    out: `LEFT_OUT`.
+
     Raises InvalidParameter for a scan without grains, and when all or none of the points are solid.
     """
     steps = _of_grains(ms) if phase is None and has_grains(ms) else _of_solid(ms, phase, diffusivity)
@@ -82,12 +85,17 @@ def _of_solid(ms: Microstructure, phase: int | None, diffusivity: bool) -> _Step
     grid, full = voxel_grid(ms), solid(ms, phase=phase)
     if ms.orientation is not None and ms.grain_id is None and phase is None:
         raise InvalidParameter("ms", expected="grains", got="a scan without", remedy="Segment it first.")
-    if full.all() or not full.any():
-        kind = "void" if not full.any() else "solid"
+    seen = full if ms.measured is None else full[ms.measured]
+    if seen.all() or not seen.any():
+        kind = "void" if not seen.any() else "solid"
         remedy = "Give a threshold or name a phase."
         raise InvalidParameter("ms", expected="solid and void", got=f"nothing but {kind}", remedy=remedy)
-    del full
-    steps: _Steps = [(name, partial(_one, name, call, ms, phase)) for name, call in _NUMBERS.items()]
+    del full, seen
+    whole = ms.measured is None or bool(ms.measured.all())
+    numbers = {name: call for name, call in _NUMBERS.items() if whole or name not in LEFT_OUT}
+    steps: _Steps = [(name, partial(_one, name, call, ms, phase)) for name, call in numbers.items()]
+    if not whole:
+        return steps
     if grid.ndim == 3:
         steps.append(
             ("structure_model_index", partial(_one, "structure_model_index", structure_model_index, ms, phase))
@@ -111,6 +119,13 @@ _NUMBERS: dict[str, Callable[..., Statistic]] = {
     "degree_of_anisotropy": degree_of_anisotropy,
     "two_point_correlation": two_point_correlation,
 }
+
+
+LEFT_OUT = (
+    *("connectivity_density", "degree_of_anisotropy", "two_point_correlation", "structure_model_index", "curvature"),
+    *("percolation", "chord_length", "lineal_path", "effective_diffusivity"),
+)
+"""Statistics that `describe` gives of whole boxes only."""
 
 
 def _one(name: str, call: Callable[..., Statistic], ms: Microstructure, phase: int | None) -> dict[str, Statistic]:

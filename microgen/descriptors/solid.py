@@ -32,11 +32,13 @@ def solid(ms: Microstructure, *, phase: int | None = None) -> np.ndarray:
 
 
 def side_of(ms: Microstructure, of: Side, phase: int | None) -> np.ndarray:
-    """bool [shape]: points of the solid, or of all the rest."""
+    """bool [shape]: points of the solid, or of all the rest that was measured."""
     if of not in ("solid", "void"):
         raise InvalidParameter("of", expected="solid or void", got=of)
     inside = solid(ms, phase=phase)
-    return inside if of == "solid" else ~inside
+    if of == "solid":
+        return inside
+    return ~inside if ms.measured is None else ms.measured & ~inside
 
 
 def has_surface(ms: Microstructure, phase: int | None) -> bool:

@@ -23,9 +23,10 @@ def structure_model_index(ms: Microstructure, *, phase: int | None = None) -> fl
     """SMI = 6 V S' / S², S' = dS/dr for surfaces parallel to that of the solid: 0 plates, 3 rods, 4 balls.
 
     Hildebrand & Rüegsegger, Comput. Methods Biomech. Biomed. Eng. 1 (1997) 15. S' comes from the areas half a voxel
-    outside and inside. Both are level sets of the voxels smoothed by a Gaussian of one voxel, which has the value
-    Phi(d) at a distance d from a plane surface; so struts should span some four voxels. Concave surfaces count negative
-    and dense bone has low or negative values: Salmon et al., Front. Endocrinol. 6 (2015) 162.
+    outside and inside. All surfaces, and V, are of the voxels smoothed by a Gaussian of one voxel, which has the value
+    Phi(d) at a distance d from a plane surface; so struts should span some four voxels: balls of 20 voxels read 4.03,
+    of 12 voxels 4.13, rods of 8 voxels 3.01. Concave surfaces count negative and dense bone has low or negative values:
+    Salmon et al., Front. Endocrinol. 6 (2015) 162.
     nan without solid or void. Raises InvalidParameter for a plane.
     """
     grid = voxel_grid(ms)
@@ -42,4 +43,6 @@ def structure_model_index(ms: Microstructure, *, phase: int | None = None) -> fl
     distance = ndtri(np.clip(smooth, FEW, 1 - FEW), out=smooth)
     inner, at, outer = (level_surface(ms, distance, level=side * OFFSET) for side in (1, 0, -1))
     slope = (outer - inner) / (2 * OFFSET * unit)
-    return float(6 * full.mean() * slope / at**2)
+    # Smoothing draws curved surfaces in, by 1/R voxel on a ball: the volume must be that inside the same surface.
+    inside = np.clip(distance + np.float32(0.5), 0, 1).mean(dtype=float)
+    return float(6 * inside * slope / at**2)

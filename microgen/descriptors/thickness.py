@@ -7,7 +7,7 @@ import numpy as np
 from microgen.descriptors.distance_field import FAR, squared_distance
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.painting import largest_ball
-from microgen.descriptors.solid import as_volume, solid, voxel_grid
+from microgen.descriptors.solid import as_volume, side_of, solid, voxel_grid
 from microgen.microstructure import Microstructure
 
 
@@ -25,8 +25,8 @@ def thickness(ms: Microstructure, *, phase: int | None = None) -> Distribution:
 
 
 def separation(ms: Microstructure, *, phase: int | None = None) -> Distribution:
-    """Local thickness of the void (Tb.Sp), µm, as `thickness`."""
-    return _distribution(ms, ~solid(ms, phase=phase), "separation")
+    """Local thickness of the void (Tb.Sp), µm, as `thickness`. What was not measured bounds it, as the solid does."""
+    return _distribution(ms, side_of(ms, "void", phase), "separation")
 
 
 def local_thickness(ms: Microstructure, *, phase: int | None = None) -> np.ndarray:

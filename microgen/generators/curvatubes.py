@@ -11,13 +11,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
 from microgen.generators.curvature_presets import PRESETS
 from microgen.generators.laws import number, require
+from microgen.generators.polynomial import Coefficients, Graded
+from microgen.generators.region import Region, Shape, digest, region, start_of
 from microgen.grid import Grid
 from microgen.microstructure import Microstructure, Phase
 from microgen.provenance import Provenance
@@ -26,87 +28,6 @@ if TYPE_CHECKING:
     from microgen.core.flow import FieldSolution, FlowState
 
 Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Coefficients:
-    """A polynomial of the principal curvatures; a common factor changes nothing."""
-
-    a20: float = 1.0
-    """Of kappa_1²."""
-    a11: float = 2.0
-    """Of kappa_1 kappa_2."""
-    a02: float = 6.0
-    """Of kappa_2²."""
-    b10: float = -40.0
-    """Of kappa_1, 1/length."""
-    b01: float = -40.0
-    """Of kappa_2, 1/length."""
-    c: float = 400.0
-    """The constant, 1/length²."""
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            require(number(value) and math.isfinite(value), f"coefficients.{name}", "a finite number", value)
-        require(any(self.values), "coefficients", "numbers that are not all zero", self.values)
-        remedy = "With a20 or a02 below zero nothing but the grid stops the curvature from growing."
-        require(self.a20 >= 0 <= self.a02, "coefficients", "a20 >= 0 and a02 >= 0", self.values, remedy=remedy)
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        return (self.a20, self.a11, self.a02, self.b10, self.b01, self.c)
-
-    @classmethod
-    def reduced(
-        cls, h2: float, H0: float, kg: float, s: float = 0.0, p: float = 0.0, t: float = 0.0, q: float = 0.0
-    ) -> Coefficients:
-        """Of h2 (2M - H0)² + kg K + s (kappa_1 - p)² + t (kappa_2 - q)² (M mean and K Gauss curvature)."""
-        b10, b01 = -2 * h2 * H0 - 2 * s * p, -2 * h2 * H0 - 2 * t * q
-        return cls(h2 + s, 2 * h2 + kg, h2 + t, b10, b01, h2 * H0**2 + s * p**2 + t * q**2)
-
-    def scaled(self, length: float) -> Coefficients:
-        """(a, b/l, c/l²): the same texture with every length multiplied by l."""
-        require(number(length) and length > 0, "length", "a positive factor", length)
-        return Coefficients(self.a20, self.a11, self.a02, self.b10 / length, self.b01 / length, self.c / length**2)
-
-    @property
-    def lowest(self) -> float:
-        """Smallest eigenvalue of the quadratic part: below zero the polynomial is not bounded below."""
-        mean, gap = (self.a20 + self.a02) / 2, (self.a20 - self.a02) / 2
-        return mean - math.hypot(gap, self.a11 / 2)
-
-
-@dataclass(frozen=True)
-class Graded:
-    """Coefficients and masses that change through the box: at its two ends along an axis, or at four corners."""
-
-    coefficients: tuple[Coefficients, ...]
-    """Two sets, or four: at (0, 0), (1, 0), (0, 1) and (1, 1) of the two axes."""
-    mass: tuple[float, ...]
-    """One for each set."""
-    axes: tuple[int, ...] = (0,)
-    """One axis for two sets, two axes for four."""
-
-    def __post_init__(self) -> None:
-        fine = len(self.coefficients) == 2 ** len(self.axes) and len(self.axes) in (1, 2)
-        require(fine, "graded.coefficients", "two sets and one axis, or four and two axes", len(self.coefficients))
-        require(len(self.mass) == len(self.coefficients), "graded.mass", "one for each set", self.mass)
-
-    def weights(self, shape: tuple[int, ...]) -> np.ndarray:
-        """float64 [sets, *shape]: share of each set in each voxel, linear from the first voxel to the last."""
-        ways = []
-        for axis in self.axes:
-            x = np.linspace(0, 1, shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
-            ways.append((1 - x, x))
-        first = ways[0]
-        pairs = first if len(ways) == 1 else [a * b for b in ways[1] for a in first]
-        return np.stack([np.broadcast_to(w, shape) for w in pairs])
-
-    def fields(self, shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        """The six coefficients and the mass as fields."""
-        weights = self.weights(shape)
-        columns = zip(*(c.values for c in self.coefficients))
-        return tuple(np.tensordot(col, weights, 1) for col in columns), np.tensordot(self.mass, weights, 1)
 
 
 @dataclass(frozen=True)
@@ -166,46 +87,61 @@ class Curvatubes:
         *,
         seed: int,
         device: str = "cpu",
+        mask: np.ndarray | Shape | None = None,
+        start: str | np.ndarray | FlowState = "noise",
         progress: Progress | None = None,
-        start: np.ndarray | FlowState | None = None,
         on_state: Callable[[FlowState], None] | None = None,
     ) -> Microstructure:
         """One sample: u as `level_set` (solid where u > 0), `phase_id` 0 in the solid and -1 in the void.
 
-        `start` is a field in place of seeded noise, or a state handed to `on_state` before, to go on from. Raises
-        InvalidParameter when grid and parameters do not fit together; NotConverged, with the sample as its `best`,
-        when no texture forms or the energy stays no number.
-        """
-        from microgen.core.flow import flow
+        `mask` is the part of the box to keep, bool [shape] or a shape such as `meshing.Clip`: a texture that fills the
+        box is cut to it, with mean and volume fraction over the mask alone; outside there is void, and `measured` is
+        the mask. The cut runs below the voxel at the surface of a shape, along the voxels of an array.
 
-        self.check(grid, seed=seed)
+        `start` is "noise", "spheres" or "tubes" drawn from the seed; or a field (solid above 0) of which all but the
+        mean is taken; or a state handed to `on_state` before, to go on from.
+
+        The status among the achieved figures is "converged", or "capped" where the texture still moved after the most
+        steps that are made: it has its mass and is at rest, and more steps would have made it coarser. Raises
+        InvalidParameter when these values do not fit together; NotConverged, with the sample as its `best`, when no
+        texture forms ("no_texture") or the energy stays no number ("diverged").
+        """
         require(device in ("cpu", "auto"), "device", "cpu", device, remedy="Phase fields run on the CPU.")
-        began = time.perf_counter()
-        coefficients, mass = (self.coefficients.values, self.mass)
-        if self.graded is not None:
-            coefficients, mass = self.graded.fields(grid.shape)
+        self.check(grid, seed=seed)
+        task = _Task(grid, seed, self._region(mask, grid), start_of(start, grid), _told(start), time.perf_counter())
         try:
-            solution = flow(
-                coefficients,
-                mass=mass,
-                eps=self.eps,
-                spacing=self.steps(grid),
-                shape=grid.shape,
-                periodic=grid.periodic,
-                seed=seed,
-                start=start,
-                orientation=self._orientation(),
-                progress=progress,
-                on_state=on_state,
-            )
+            solution = self._solve(task, progress, on_state)
         except NotConverged as error:
-            best = None if error.best is None else self._assemble(grid, seed, error.best, began)  # type: ignore[arg-type]
+            best = None if error.best is None else self._assemble(task, cast("FieldSolution", error.best))
             raise NotConverged(str(error), best=best) from error
-        sample = self._assemble(grid, seed, solution, began)
+        sample = self._assemble(task, solution)
         if solution.status == "no_texture":
             message = "no texture formed: u keeps one sign or stays near zero. Use another mass or other coefficients."
             raise NotConverged(message, best=sample)
         return sample
+
+    def _solve(
+        self, task: _Task, progress: Progress | None, on_state: Callable[[FlowState], None] | None
+    ) -> FieldSolution:
+        from microgen.core.flow import flow
+
+        grid, mass, eps, coefficients = task.grid, self.mass, self.eps, self.coefficients.values
+        if self.graded is not None:
+            coefficients, mass, eps = self.graded.fields(grid.shape, eps=self.eps)
+        return flow(
+            tuple(a / self._factor for a in coefficients),
+            mass=mass,
+            eps=eps,
+            spacing=self.steps(grid),
+            shape=grid.shape,
+            periodic=grid.periodic,
+            seed=task.seed,
+            start=task.start,
+            mask=None if task.region is None else task.region.inside,
+            orientation=self._orientation(),
+            progress=progress,
+            on_state=on_state,
+        )
 
     @staticmethod
     def state(fields: Mapping[str, Any]) -> FlowState:
@@ -216,36 +152,55 @@ class Curvatubes:
         return FlowState(**{**parts, "energy": tuple(np.asarray(parts.get("energy", ())).tolist())})
 
     def samples(
-        self, grid: Grid, n: int, *, seed: int, workers: int | None = None, members: Sequence[int] | None = None
+        self,
+        grid: Grid,
+        n: int,
+        *,
+        seed: int,
+        mask: np.ndarray | Shape | None = None,
+        start: str | np.ndarray = "noise",
+        workers: int | None = None,
+        members: Sequence[int] | None = None,
     ) -> Iterator[Microstructure]:
-        """Members 0..n-1 of an ensemble (or only those listed), in order; see `ensemble.samples`."""
+        """Members 0..n-1 of an ensemble (or only those listed), in order, all in one mask; see `ensemble.samples`."""
         from microgen.generators.ensemble import samples
 
-        return samples(self, grid, n, seed=seed, workers=workers, members=members)  # type: ignore[arg-type]
+        self.check(grid, seed=seed, mask=mask, start=start)
+        return samples(_Begun(self, mask, start), grid, n, seed=seed, workers=workers, members=members)  # type: ignore[arg-type]
 
     def steps(self, grid: Grid) -> tuple[float, ...]:
         """Spacing of the grid in the unit of the coefficients: dx along the shortest edge of a voxel."""
         return tuple(h / min(grid.spacing) * self.dx for h in grid.spacing)
 
-    def check(self, grid: Grid, *, seed: int) -> None:
-        """Raise InvalidParameter when grid, seed and parameters do not fit together."""
+    def check(
+        self,
+        grid: Grid,
+        *,
+        seed: int,
+        mask: np.ndarray | Shape | None = None,
+        start: str | np.ndarray | FlowState = "noise",
+    ) -> None:
+        """Raise InvalidParameter when parameters, grid, seed, mask and start do not fit together."""
         require(isinstance(grid, Grid), "grid", "a Grid", grid)
         fine = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0
         require(fine, "seed", "an integer >= 0", seed)
         steps = self.steps(grid)
-        fine = self.eps >= 1.5 * max(steps) * (1 - 1e-9)
-        require(fine, "eps", f"at least 1.5 voxels along every axis, {1.5 * max(steps):g}", self.eps)
+        least, most = min(self._widths), max(self._widths)
+        fine = least >= 1.5 * max(steps) * (1 - 1e-9)
+        expected = f"at least 1.5 voxels along every axis, {1.5 * max(steps):g}"
+        require(fine, "eps", expected, least, remedy="Use a smaller dx, or voxels that are nearer to cubes.")
         shortest = min(n * h for n, h in zip(grid.shape, steps))
-        fine = self.eps <= shortest / 10 * (1 + 1e-9)
-        remedy = (
-            f"Use at least {math.ceil(10 * self.eps / max(steps) - 1e-9)} voxels along each axis, or a smaller eps."
-        )
-        require(fine, "eps", f"at most a tenth of the box, {shortest / 10:g}", self.eps, remedy=remedy)
-        _require_memory(grid, graded=self.graded is not None)
+        fine = most <= shortest / 10 * (1 + 1e-9)
+        voxels = " x ".join(str(math.ceil(10 * most / h - 1e-9)) for h in steps)
+        remedy = f"Use at least {voxels} voxels, or a smaller eps."
+        require(fine, "eps", f"at most a tenth of the box, {shortest / 10:g}", most, remedy=remedy)
+        _require_memory(grid, graded=self.graded is not None, masked=mask is not None)
         fine = len(self.orientation) in (0, grid.ndim)
         require(fine, "orientation", f"{grid.ndim} components", self.orientation)
         fine = self.graded is None or max(self.graded.axes) < grid.ndim
         require(fine, "graded.axes", f"axes below {grid.ndim}", self.graded and self.graded.axes)
+        self._region(mask, grid)
+        start_of(start, grid)
 
     def configuration(self) -> dict[str, Any]:
         """All parameters as nested dicts of plain values; `from_configuration` is the inverse."""
@@ -260,40 +215,99 @@ class Curvatubes:
         if parts.get("graded") is not None:
             g = parts["graded"]
             sets = tuple(Coefficients(**c) for c in g["coefficients"])
-            parts["graded"] = Graded(sets, tuple(g["mass"]), tuple(g["axes"]))
+            parts["graded"] = Graded(sets, tuple(g["mass"]), tuple(g["axes"]), tuple(g.get("eps", ())))
         return cls(**{**parts, "orientation": tuple(parts.get("orientation", ()))})
 
     def _orientation(self) -> tuple[float, tuple[float, ...]] | None:
         if not self.orientation:
             return None
         size = math.hypot(*self.orientation)
-        return self.orientation_weight, tuple(x / size for x in self.orientation)
+        return self.orientation_weight / self._factor, tuple(x / size for x in self.orientation)
 
-    def _assemble(self, grid: Grid, seed: int, solution: FieldSolution, began: float) -> Microstructure:
-        u = solution.field
+    @property
+    def bounded_below(self) -> bool:
+        """False when only the blur of the flow keeps the energy from falling without end, as in some published sets."""
+        return all(c.bounded_below for c in self._sets)
+
+    @property
+    def _widths(self) -> tuple[float, ...]:
+        """Every eps that occurs."""
+        return (self.graded.eps if self.graded else ()) or (self.eps,)
+
+    def _region(self, mask: np.ndarray | Shape | None, grid: Grid) -> Region | None:
+        return None if mask is None else region(mask, grid, eps=max(self._widths), steps=self.steps(grid))
+
+    def _assemble(self, task: _Task, solution: FieldSolution) -> Microstructure:
+        grid, inside, u = task.grid, None, solution.field
+        if task.region is not None:
+            inside, u = task.region.inside, task.region.cut(u, grid)
+        solid = u > 0
         achieved = {
             "mass_error": solution.mass_error,
-            "energy": solution.energy,
+            "energy": solution.energy * self._factor,
             "iterations": solution.iterations,
-            "volume_fraction": float((u > 0).mean()),
-            "status": "converged" if solution.status == "capped" else solution.status,
-            "settled": solution.status == "converged",
-            "energy_trace": [float(e) for e in solution.history[:: max(1, len(solution.history) // 200)]],
-            "bounded_below": all(c.lowest >= 0 for c in self._sets()),
-            "seconds": time.perf_counter() - began,
+            "volume_fraction": float(solid.mean() if inside is None else solid[inside].mean()),
+            "status": solution.status,
+            "energy_trace": [
+                float(e) * self._factor for e in solution.history[:: max(1, len(solution.history) // 200)]
+            ],
+            "bounded_below": self.bounded_below,
+            "seconds": time.perf_counter() - task.began,
         }
-        configuration = {**self.configuration(), "grid": asdict(grid)}
-        made = Provenance("Curvatubes.sample", configuration, int(seed), dtype="float32", achieved=achieved)
-        phase_id = np.where(u > 0, 0, -1).astype(np.int16)
-        return Microstructure(grid, phase_id, (Phase("solid"),), level_set=u, provenance=made)
+        configuration = {**self.configuration(), "grid": asdict(grid), "start": task.told}
+        configuration["mask"] = None if task.region is None else task.region.told
+        made = Provenance("Curvatubes.sample", configuration, int(task.seed), dtype="float32", achieved=achieved)
+        phase_id = np.where(solid, 0, -1).astype(np.int16)
+        return Microstructure(grid, phase_id, (Phase("solid"),), level_set=u, measured=inside, provenance=made)
 
+    @property
     def _sets(self) -> tuple[Coefficients, ...]:
         return (self.coefficients,) if self.graded is None else self.graded.coefficients
 
+    @property
+    def _factor(self) -> float:
+        """Power of two by which the energy is divided while it flows, where squares of its gradient would overflow."""
+        largest = max(abs(value) for c in self._sets for value in (*c.values, self.orientation_weight))
+        return 1.0 if 1e-6 <= largest <= 1e12 else 2.0 ** math.floor(math.log2(largest))
 
-def _require_memory(grid: Grid, *, graded: bool) -> None:
-    """Fields held at once: u, gradient, mass and labels, two in passing, and the coefficients where they vary."""
-    needed = 4 * grid.size * (6 + (33 if graded else 0))
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What one sample is made from, beside the parameters."""
+
+    grid: Grid
+    seed: int
+    region: Region | None
+    start: str | np.ndarray | FlowState
+    told: Any
+    """What provenance says of the start."""
+    began: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A generator with its mask and start, as an ensemble wants it."""
+
+    generator: Curvatubes
+    mask: np.ndarray | Shape | None
+    start: str | np.ndarray
+
+    def check(self, grid: Grid, *, seed: int) -> None:
+        self.generator.check(grid, seed=seed)
+
+    def sample(self, grid: Grid, *, seed: int) -> Microstructure:
+        return self.generator.sample(grid, seed=seed, mask=self.mask, start=self.start)
+
+
+def _told(start: str | np.ndarray | FlowState) -> Any:
+    if isinstance(start, str):
+        return start
+    return {"kind": "field", "sha256": digest(start)} if isinstance(start, np.ndarray) else {"kind": "state"}
+
+
+def _require_memory(grid: Grid, *, graded: bool, masked: bool) -> None:
+    """Fields held at once: u, gradient, mass and labels, two in passing; the coefficients where they vary; the mask."""
+    needed = 4 * grid.size * (6 + (30 if graded else 0) + (4 if masked else 0))
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if needed > 0.9 * there:

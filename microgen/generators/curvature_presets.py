@@ -2,12 +2,15 @@
 
 Published sets are those of Song 2022 (JMIV 64, "Generation of tubular and membranous shape textures with curvature
 functionals") and of the gallery that belongs to it, at eps = 0.02 and dx = 0.01. Coefficients are in 1/length of that
-unit: `Curvatubes.scaled` sets another size of feature. Materials point to the published set that resembles them.
+unit; how thick the solid becomes in it has been measured, so that `step_for` finds the dx that gives a thickness in µm.
+Materials point to the published set that resembles them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from microgen.errors import InvalidParameter
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,26 @@ class Preset:
     mass: float
     looks: str
     source: str
+    thickness: float
+    """Mean local thickness of the solid in the unit of length of the coefficients: 80³ voxels, dx 0.01, seed 0."""
+    dx: float = 0.01
+    """What a voxel measures in that unit when nothing else is said: for a material, so that 20 µm suit it."""
+
+
+def step_for(name: str, thickness: float, spacing: float, *, eps: float = 0.02) -> float:
+    """The dx with which the solid of a preset is `thickness` thick (on average) on voxels of `spacing`, both in µm.
+
+    Raises InvalidParameter for an unknown preset, and where eps would span less than 1.5 voxels.
+    """
+    if name not in PRESETS:
+        raise InvalidParameter("preset", expected="one of " + ", ".join(PRESETS), got=name)
+    least = 1.5 * PRESETS[name].thickness / eps * spacing
+    if not (thickness >= least * (1 - 1e-9) and 0 < thickness < float("inf")):
+        remedy = f"Voxels of {max(thickness / least, 0) * spacing:.3g} µm or less would do."
+        raise InvalidParameter(
+            "thickness", expected=f"at least {least:.3g} µm for {name}", got=thickness, remedy=remedy
+        )
+    return PRESETS[name].thickness * spacing / thickness
 
 
 _PAPER = "Song 2022, JMIV 64"
@@ -29,84 +52,101 @@ PRESETS: dict[str, Preset] = {
         -0.445,
         "rods and plates of cancellous bone, one connected solid",
         f"{_GALLERY}: trabec",
+        0.0594,
+        dx=0.008,
     ),
     "aluminium-foam": Preset(
-        (2.0, 1.823, 12.0, -166.0, -14.0, 3548.0),
-        -0.512,
-        "open-cell metal foam: slender ligaments that meet in nodes",
-        f"{_GALLERY}: trabec",
+        (2.0, 1.823, 12.0, -127.7, -10.77, 2099.0),
+        -0.68,
+        "open-cell metal foam: slender ligaments that meet in nodes, porosity 0.89",
+        f"{_GALLERY}: trabec, lengths x 1.3 and less mass",
+        0.0619,
     ),
     "polymer-foam": Preset(
-        (3.0, 3.741, 11.0, -268.0, -4.0, 6156.0),
-        -0.633,
-        "closed-cell foam: thin walls around large voids",
-        f"{_GALLERY}: tightlayers",
+        # Wanted: area (c far below zero) that bends around voids (b10, b01 > 0: negative curvature is cheap) and has no
+        # rims of windows, whose kappa_1 is large; a11 < 0 rewards Gauss curvature above zero, so one ball a void.
+        (1.0, -0.5, 1.0, 500.0, 300.0, -9000.0),
+        -0.25,
+        "closed-cell foam: thin walls around separate convex voids",
+        "found for microgen: area rewarded where the solid is concave",
+        0.0442,
     ),
     "lamina-cribrosa": Preset(
         (0.946, 3.959, 1.942, 18.329, 28.008, 113.771),
         -0.534,
         "perforated sheets, as in the lamina cribrosa of the eye",
         f"{_GALLERY}: sieve",
+        0.0751,
     ),
     "endoplasmic-reticulum": Preset(
         (1.0, 2.221, 2.667, -103.614, 154.632, -1633.36),
         -0.745,
         "a tortuous network of thin tubules",
         f"{_GALLERY}: tortuous",
+        0.0501,
     ),
     "sponge": Preset(
         (1.0, 2.8, 2.0, -10.0, -10.0, 25.0),
         -0.25,
         "bicontinuous sponge of saddles",
         f"{_PAPER}: h2=1, H0=5, kg=0.8, t=1",
+        0.0816,
     ),
     "tubes": Preset(
         (1.0, 2.0, 6.0, -40.0, -40.0, 400.0),
         -0.6,
-        "winding tubes of one radius",
+        "winding tubes of one radius that seldom meet",
         f"{_GALLERY}: tubes",
+        0.0879,
     ),
     "bilayers": Preset(
         (1.0, 1.0, 1.0, 0.0, 0.0, 0.0),
         -0.4,
         "lamellae that keep coarsening",
         f"{_GALLERY}: bilayers",
+        0.109,
     ),
     "pearls": Preset(
         (1.0, 3.55, 1.0, -56.0, -56.0, 784.0),
         -0.77,
         "chains of beads",
         f"{_GALLERY}: pearls",
+        0.0813,
     ),
     "metatubes": Preset(
         (0.924, 1.352, 2.932, 8.29, 61.066, 297.722),
         -0.53,
-        "thick tubes with walls that fold",
+        "hollow tubes with holes in their walls",
         f"{_GALLERY}: metatubes",
+        0.124,
     ),
     "spheres": Preset(
         (2.0, 2.0, 2.0, -75.0, -75.0, 937.5),
         -0.6,
-        "balls of radius 0.08",
+        "separate balls of nearly one size",
         f"{_PAPER}: h2=1, H0=25, s=t=1, p=q=12.5",
+        0.116,
     ),
-    "layers": Preset((2.0, 2.0, 2.0, 0.0, 0.0, 0.0), -0.3, "flat layers", f"{_PAPER}: h2=1, s=t=1"),
+    "layers": Preset((2.0, 2.0, 2.0, 0.0, 0.0, 0.0), -0.3, "flat layers", f"{_PAPER}: h2=1, s=t=1", 0.0919),
     "slender-tubes": Preset(
         (2.0, 2.0, 11.0, -100.0, -50.0, 1250.0),
         -0.7,
         "tubes of radius 0.04",
         f"{_PAPER}: h2=1, H0=25, s=1, p=25, t=10",
+        0.0761,
     ),
     "exp-0366": Preset(
         (1.0, -0.238, 11.988, -175.909, -27.167, 2117.037),
         -0.648,
-        "many short separate rods",
+        "many small separate lumps",
         f"{_GALLERY}: exp 0366",
+        0.0546,
     ),
     "exp-0868": Preset(
         (1.0, 0.903, 14.586, -57.566, -14.842, -1387.043),
         -0.56,
         "dense tubes, unbounded below without the blur",
         f"{_GALLERY}: exp 0868",
+        0.0787,
     ),
 }

@@ -21,6 +21,9 @@ from microgen.microstructure import Microstructure
 if TYPE_CHECKING:
     from microgen.generators.polycrystal import Polycrystal
 
+DONE = ("converged", "capped")
+"""Statuses of samples that are what was asked for."""
+
 
 def member_seed(seed: int, k: int) -> int:
     """Seed of member k of an ensemble: a 53-bit integer (exact in JSON), the same whatever else is made."""
@@ -41,7 +44,7 @@ def samples(
 
     Results do not depend on the number of worker processes (default: one per core; 1 makes them in this process).
     Workers are spawned: a script that uses more than one needs `if __name__ == "__main__":` around its calls. Members
-    that miss the tolerance are handed over like the others, with provenance.achieved["status"] "not_converged";
+    that miss the tolerance are handed over like the others, with another provenance.achieved["status"] than `DONE`;
     after the last one NotConverged is raised for them, so nothing is lost and nothing passes unseen.
     """
     fine = number(n) and int(n) == n and n >= 1
@@ -106,7 +109,7 @@ def _checked(made: Iterator[Microstructure], chosen: Sequence[int]) -> Iterator[
     missed: list[int] = []
     worst = None
     for k, sample in zip(chosen, made):
-        if sample.provenance is not None and sample.provenance.achieved.get("status") != "converged":
+        if sample.provenance is not None and sample.provenance.achieved.get("status") not in DONE:
             missed.append(k)
             worst = worst or sample
         yield sample

@@ -44,7 +44,7 @@ class Clip:
         lengths = np.array(shape) * spacing
         if self.outline is not None:
             return _outline_distance(self.outline, shape, spacing)
-        across = [k for k in range(3) if self.kind == "sphere" or k != self.axis]
+        across = [k for k in range(len(shape)) if self.kind == "sphere" or k != self.axis]
         room = float(lengths[across].min())
         if self.diameter is not None and self.diameter > room * (1 + 1e-9):
             raise InvalidParameter(

@@ -12,7 +12,7 @@ import numpy as np
 from microgen.report.png import data_uri
 
 WIDTH, HEIGHT = 360, 200
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 42
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 22, 42
 DENSITY = (93, 127, 168)
 
 
@@ -101,7 +101,7 @@ def line(x: np.ndarray, y: np.ndarray, *, label: str, vertical: str) -> str:
 
 def density(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, label: str, vertical: str, bins: int = 64) -> str:
     """Where pairs (x, y) lie, darker where they weigh more, in `bins`² cells; dashed lines x = ±y, x = 0, y = 0."""
-    (low, high), (bottom, top) = (_reach(values) for values in (x, y))
+    (low, high), (bottom, top) = (_reach(values, weights) for values in (x, y))
     frame = Frame(low, high, top, bottom)
     counts = np.histogram2d(
         y, x, (np.linspace(bottom, top, bins + 1), np.linspace(low, high, bins + 1)), weights=weights
@@ -118,9 +118,12 @@ def density(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, label: str, ve
     return _chart(frame, [image, marks], label=label, vertical=vertical, percent=False)
 
 
-def _reach(values: np.ndarray) -> tuple[float, float]:
-    """From the first to the last hundredth of the values, and 0, with a margin."""
-    low, high = (float(v) for v in np.quantile(values, (0.01, 0.99)))
+def _reach(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """From the first to the last hundredth of the values by weight, and 0, with a margin."""
+    order = np.argsort(values)
+    share = np.cumsum(weights[order])
+    places = np.searchsorted(share, np.array((0.01, 0.99)) * share[-1])
+    low, high = (float(v) for v in values[order][np.minimum(places, len(values) - 1)])
     low, high = min(low, 0.0), max(high, 0.0)
     margin = 0.06 * (high - low) or 1.0
     return low - margin, high + margin
@@ -218,6 +221,8 @@ def _chart(frame: Frame, body: Sequence[str], *, label: str, vertical: str, perc
         text.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{shown}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     text.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">{escape(label)}</text>')
+    if not percent:
+        text.append(f'<text class="axis" x="2" y="11">{escape(vertical)}</text>')
     about = escape(f"{vertical} over {label}")
     opening = (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{about}"><title>{about}</title>'

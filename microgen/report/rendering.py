@@ -24,8 +24,14 @@ STEP = 0.7
 """Voxels a ray goes at a time."""
 
 
-def draw_solid(ms: Microstructure, *, pixels: int = 620) -> tuple[np.ndarray, dict[str, tuple[float, float]]]:
-    """Picture of the solid u > 0, uint8 RGBA, transparent around it; and the middles of the edges along x, y, z."""
+def draw_solid(
+    ms: Microstructure, *, pixels: int = 620, paint: np.ndarray | None = None, cut: np.ndarray = CUT
+) -> tuple[np.ndarray, dict[str, tuple[float, float]]]:
+    """Picture of the solid u > 0, uint8 RGBA, transparent around it; and the middles of the edges along x, y, z.
+
+    `paint`, [*shape, 3] from 0 to 255, is the colour of the surface from place to place; `cut` that of the faces of the
+    box, one for all or painted likewise.
+    """
     grid = ms.grid
     assert isinstance(grid, Grid)
     u = _coarse(ms.level_set if ms.level_set is not None else np.where(ms.phase_id >= 0, 1.0, -1.0))
@@ -38,8 +44,11 @@ def draw_solid(ms: Microstructure, *, pixels: int = 620) -> tuple[np.ndarray, di
     start, ray, face = _enter(np.array(grid.lengths), right, down)
     canvas = np.zeros((height * width, 4), np.uint8)
     seen = np.flatnonzero(face >= 0)
-    colours, hit = _cast(u, start[seen] / spacing - 0.5, ray / spacing, face[seen], spacing=spacing)
-    canvas[seen[hit], :3], canvas[seen[hit], 3] = colours, 255
+    place, hit, capped = _cast(u, start[seen] / spacing - 0.5, ray / spacing)
+    colours = _colour(SOLID if paint is None else paint, place, u.shape)
+    colours[capped] = _colour(cut, place[capped], u.shape) * np.array(FACE_LIGHT)[2 - face[seen[hit[capped]]], None]
+    colours[~capped] *= _shade(u, place[~capped], spacing)[:, None]
+    canvas[seen[hit], :3], canvas[seen[hit], 3] = np.clip(colours, 0, 255).astype(np.uint8), 255
     return smooth(canvas.reshape(height, width, 4)), {
         name: edge_middle(axis, grid, (low, high)) for axis, name in enumerate("xyz")
     }
@@ -74,33 +83,43 @@ def _enter(lengths: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple[np
     return start, ray, face
 
 
-def _cast(
-    u: np.ndarray, at: np.ndarray, ray: np.ndarray, face: np.ndarray, *, spacing: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colours, uint8 [hits, 3], of the rays that meet the solid, and which they are; places in voxels."""
+def _cast(u: np.ndarray, at: np.ndarray, ray: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where rays meet the solid, in voxels, float32 [hits, 3]; which rays do; which of them at the face of the box."""
     from scipy.ndimage import map_coordinates
 
     step = (ray * STEP / np.abs(ray).max()).astype(np.float32)
-    at = at.astype(np.float32)
-    value = map_coordinates(u, at.T, order=1, mode="nearest")
+    place = at.astype(np.float32)
+    value = map_coordinates(u, place.T, order=1, mode="nearest")
     cut = value > 0
-    place, alive = at.copy(), np.flatnonzero(~cut)
+    alive = np.flatnonzero(~cut)
     before = value[alive]
     found = cut.copy()
     upper = np.array(u.shape) - 0.5
     while len(alive):
-        place[alive] += step
-        inside = ((place[alive] > -0.5) & (place[alive] < upper)).all(axis=1)
-        alive, before = alive[inside], before[inside]
+        # The last step of a ray ends at the face of the box where it leaves: else edges there would be jagged.
+        left = (np.where(step > 0, upper, -0.5) - place[alive]) / np.where(step == 0, 1e-9, step)
+        part = np.clip(left.min(axis=1, where=step != 0, initial=1.0), 0, 1).astype(np.float32)
+        place[alive] += part[:, None] * step
         after = map_coordinates(u, place[alive].T, order=1, mode="nearest")
         hit = after > 0
-        place[alive[hit]] -= (after[hit] / (after[hit] - before[hit]))[:, None] * step
+        back = part[hit] * after[hit] / (after[hit] - before[hit])
+        place[alive[hit]] -= back[:, None] * step
         found[alive[hit]] = True
-        alive, before = alive[~hit], after[~hit]
-    colours = np.where(cut[:, None], CUT * np.array(FACE_LIGHT)[2 - face][:, None], SOLID)
-    surface = found & ~cut
-    colours[surface] *= _shade(u, place[surface], spacing)[:, None]
-    return np.clip(colours[found], 0, 255).astype(np.uint8), np.flatnonzero(found)
+        on = ~hit & (part >= 1)
+        alive, before = alive[on], after[on]
+    return place[found], np.flatnonzero(found), cut[found]
+
+
+def _colour(paint: np.ndarray, place: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """float [n, 3]: one colour for all, or that of [x, y, z, 3] at places given in voxels of `shape`."""
+    from scipy.ndimage import map_coordinates
+
+    if paint.ndim == 1:
+        return np.tile(paint, (len(place), 1))
+    at = ((place + 0.5) * np.array(paint.shape[:3]) / shape - 0.5).T
+    return np.stack(
+        [map_coordinates(channel, at, order=1, mode="nearest") for channel in np.moveaxis(paint, -1, 0)], -1
+    )
 
 
 def _shade(u: np.ndarray, place: np.ndarray, spacing: np.ndarray) -> np.ndarray:

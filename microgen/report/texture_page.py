@@ -12,7 +12,6 @@ from microgen.descriptors.distribution import Distribution
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import charts, markup
-from microgen.report.pictures import draw_map
 from microgen.report.rendering import draw_solid
 from microgen.report.tables import Table, label, length, number, share
 
@@ -35,7 +34,7 @@ def texture_body(
     else:
         parts.append(markup.section("At a glance", _plane(sample)))
     cards = [_thickness(statistics), _curvatures(statistics), _trace(made)]
-    parts.append(markup.section("What it is like", markup.table(numbers_table(statistics)), "<br>", _row(cards)))
+    parts.append(markup.section("What it is like", _row(cards), "<br>", markup.table(numbers_table(statistics))))
     if "print" in made.achieved:
         parts.append(markup.section("The solid to print", markup.facts(_printed(made.achieved["print"]))))
     if members:
@@ -48,13 +47,21 @@ def numbers_table(statistics: Mapping[str, Any]) -> Table:
     rows = []
     for name, value in statistics.items():
         if isinstance(value, Distribution):
-            rows.append((label(name), number(value.mean), f"± {number(value.sd)}", value.unit))
+            factor, unit = _in_mm(value.unit, value.mean)
+            rows.append((label(name), number(factor * value.mean), f"± {number(factor * value.sd)}", unit))
         elif isinstance(value, int | float | np.number):
-            rows.append((label(name), number(float(value)), "", UNITS.get(name, "")))
+            factor, unit = _in_mm(UNITS.get(name, ""), float(value))
+            rows.append((label(name), number(factor * float(value)), "", unit))
     return Table(("statistic", "value", "sd", "unit"), tuple(rows))
 
 
 UNITS = {"specific_surface": "1/µm", "connectivity_density": "1/µm³"}
+IN_MM = {"1/µm": (1e3, "1/mm"), "1/µm²": (1e6, "1/mm²"), "1/µm³": (1e9, "1/mm³")}
+
+
+def _in_mm(unit: str, value: float) -> tuple[float, str]:
+    """Factor and unit for a reader: per mm where there would be zeros after the point, as of bone."""
+    return IN_MM[unit] if unit in IN_MM and abs(value) < 0.1 else (1.0, unit)
 
 
 def texture_summary(members: Sequence[Mapping[str, Any]]) -> Table:
@@ -81,12 +88,12 @@ def _head(
     kind = "voxels" if grid.ndim == 3 else "pixels"
     sides = " × ".join(length(side) for side in grid.lengths)
     lead = f"{' × '.join(map(str, grid.shape))} {kind} of {steps} ({sides}), seed {made.seed}"
-    solid = float((sample.phase_id >= 0).mean())
-    settled = made.achieved.get("settled")
+    full = sample.phase_id >= 0
+    solid = float(full.mean() if sample.measured is None else full[sample.measured].mean())
     chips: list[tuple[str, bool | None]] = [(f"solid {share(solid)}", None)]
     if made.achieved.get("status"):
         chips.append((f"flow {str(made.achieved['status']).replace('_', ' ')}", made.achieved["status"] == "converged"))
-    if settled is False:
+    if made.achieved.get("status") == "capped":
         chips.append(("the texture was still moving at the last step", None))
     notes = "".join(markup.paragraph(text[:1].upper() + text[1:], style="warning") for text in warnings)
     return (
@@ -97,7 +104,7 @@ def _head(
 def _view(sample: Microstructure) -> str:
     pixels, ends = draw_solid(sample)
     labels = [(f"{name} {length(side)}", ends[name]) for name, side in zip("xyz", sample.grid.lengths)]
-    caption = "The solid; cut at the faces of the box where it is red, z points down"
+    caption = "The solid, cut at the faces of the box where it is red; z points down"
     return markup.box_figure(pixels, labels, caption=caption)
 
 
@@ -110,21 +117,27 @@ def _slices(sample: Microstructure) -> str:
         place = length((index + 0.5) * sample.grid.spacing[axis])
         caption = f"{'xyz'[axis]} = {place}; {'xyz'[right]} to the right, {'xyz'[down]} down"
         relative = lengths[right] / max(lengths[:2])
-        pixels = draw_map(cut, _colours(cut), pixels=420)
+        pixels = _draw_plane(cut, 420)
         figures.append(markup.map_figure(pixels, lengths[right], caption=caption, relative=relative))
     return markup.row(figures, least=230)
 
 
 def _plane(sample: Microstructure) -> str:
-    pixels = draw_map(sample, _colours(sample), pixels=720)
+    pixels = _draw_plane(sample, 720)
     return markup.map_figure(pixels, sample.grid.lengths[0], caption="Solid dark; x to the right, y down")
 
 
-def _colours(ms: Microstructure) -> np.ndarray:
-    """uint8 [points, 3]: from void to solid over the interface."""
-    u = ms.level_set if ms.level_set is not None else np.where(ms.phase_id >= 0, 1.0, -1.0)
-    part = np.clip(0.5 + u.ravel()[:, None], 0, 1)
-    return (VOID + part * (SOLID - VOID)).astype(np.uint8)
+def _draw_plane(ms: Microstructure, most: int) -> np.ndarray:
+    """uint8 RGBA [y, x, 4], about `most` pixels wide or high: solid and void, their border as sharp as the pixels."""
+    from scipy.ndimage import zoom
+
+    u = np.asarray(ms.level_set if ms.level_set is not None else np.where(ms.phase_id >= 0, 1.0, -1.0), np.float32)
+    sides = np.array(ms.grid.lengths) * most / max(ms.grid.lengths)
+    factors = tuple(np.maximum(np.round(sides), 2) / u.shape)
+    fine = np.asarray(zoom(u, factors, order=1, mode="nearest", grid_mode=True))
+    slope = np.hypot(np.gradient(fine, axis=0), np.gradient(fine, axis=1))
+    part = np.clip(0.5 + fine / np.maximum(slope, 1e-6), 0, 1).T[..., None]
+    return np.concatenate([VOID + part * (SOLID - VOID), np.full_like(part, 255)], axis=-1).astype(np.uint8)
 
 
 def _row(cards: Sequence[str]) -> str:
@@ -141,7 +154,7 @@ def _thickness(statistics: Mapping[str, Any]) -> str:
     if not series:
         return ""
     chart = charts.histogram(series, label="diameter of the largest ball, µm", bins=28)
-    names = {"thickness": "thickness of the solid", "separation": "separation (of the void)"}
+    names = {"thickness": "solid (thickness)", "separation": "void (separation)"}
     words = "By volume: each point counts with the largest ball in its phase that covers it."
     legend = markup.legend([(names[s.name], s.style) for s in series])
     return markup.card("Thickness", legend, chart, markup.paragraph(words, style="note"))
@@ -154,7 +167,10 @@ def _curvatures(statistics: Mapping[str, Any]) -> str:
     if not len(first):
         return ""
     weights = first.share
-    chart = charts.density(first.values, second.values, weights, label="kappa 1, 1/µm", vertical="kappa 2, 1/µm")
+    factor, unit = _in_mm("1/µm", float(np.abs(first.mean)))
+    chart = charts.density(
+        factor * first.values, factor * second.values, weights, label=f"κ₁, {unit}", vertical=f"κ₂, {unit}"
+    )
     words = "By area; positive where the solid is convex. Balls lie on the rising line, saddles along the falling one, "
     words += "tubes on the level one."
     return markup.card("Curvature diagram", chart, markup.paragraph(words, style="note"))

@@ -182,7 +182,7 @@ def main() -> None:
                 began = time.perf_counter()
                 u, achieved = made(cases[name], options.shape, seed)
                 seconds.append(time.perf_counter() - began)
-                notes.append(f"{achieved['iterations']}{'' if achieved['settled'] else '*'}")
+                notes.append(f"{achieved['iterations']}{'*' if achieved['status'] == 'capped' else ''}")
             found.append(statistics(u, balls=not options.no_balls))
             found[-1]["euler_characteristic"] *= 1e6 / u.size
         means = {key: float(np.mean([f[key] for f in found])) for key in found[0]}

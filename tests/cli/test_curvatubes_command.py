@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from microgen_cli.main import main
 
-from microgen import Curvatubes, read, read_provenance
-from microgen.io.stl import read_mesh
-from microgen.meshing import is_watertight, volume
+from microgen import Curvatubes, Grid, Microstructure, Phase, read, read_provenance, write
+from microgen.core.flow import Schedule, flow
+from microgen.io.stl import read_mesh, write_mesh
+from microgen.meshing import TriangleMesh, is_watertight, volume
 
 SMALL = ["--preset", "tubes", "--shape", "20", "20", "20"]
 
@@ -24,6 +25,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ("a.tif", "a.vti", "a.npy", "a.stl", "a.3mf")
     outs = [f"--out={folder / name}" for name in names]
     assert main(["curvatubes", *SMALL, "--seed", "2", "--quiet", *outs, f"--report={folder / 'a.html'}"]) == 0
+    ball = Microstructure(Grid((20,) * 3, (18.0,) * 3), np.where(BALL, 0, -1), phases=(Phase("solid"),))
+    write(ball, folder / "ball.stl")
     return folder
 
 
@@ -179,6 +182,13 @@ def test_graded_files(name: str, code: int, microgen) -> None:
         (["--preset", "tubes", "--print.clip", "cube"], "clip"),
         (["--preset", "tubes", "--print.diameter", "2mm"], "diameter"),
         (["--preset", "tubes", "--graded", "g.toml"], "--graded"),
+        (["--preset", "tubes", "--mass", "nan"], "mass"),
+        (["--preset", "tubes", "--eps", 0.0149], "smaller dx"),
+        (["--preset", "tubes", "--eps", 0.11], "at least 110 x 110 x 110 voxels"),
+        (["--preset", "tubes", "--shape", 40, 40, 19], "at least 20 x 20 x 20 voxels"),
+        (["--preset", "tubes", "--spacing", 10, 10, 30], "nearer to cubes"),
+        (["--coefficients", -1, 2, 6, 0, 0, 1, "--mass", -0.5], "Raise both"),
+        (["--coefficients", 1, 2, 6, 0, 0, "nan", "--mass", -0.5], "coefficients.c"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
@@ -198,8 +208,151 @@ def test_a_surface_that_is_not_there_is_5_and_the_rest_is_kept(microgen) -> None
     assert not (read(Path("a.tif")).phase_id >= 0).any()
 
 
+@pytest.mark.parametrize("members", [[], ["--samples", 2]])
+def test_a_flow_that_was_stopped_is_told_of_everywhere(members, microgen, monkeypatch) -> None:
+    monkeypatch.setitem(flow.__kwdefaults__, "schedule", Schedule(least=40, most=50, decay=20))
+    flags = ["--preset", "sponge", "--mass", -0.1, "--shape", 40, 40, "--out", "a.vti", "--json", "--quiet"]
+    done = microgen("curvatubes", *flags, *members)
+    assert done.code == 0
+    assert "still moving" in done.err
+    assert [row["status"] for row in done.json.get("members", [done.json])] == ["capped"] * (len(members) or 1)
+    first = "a_0001.vti" if members else "a.vti"
+    assert "still moving" in microgen("rerun", first).err
+    assert read_provenance(Path(first)).achieved["status"] == "capped"
+
+
+def test_a_flow_that_explodes_is_5_and_the_last_good_state_is_kept(microgen, monkeypatch) -> None:
+    monkeypatch.setitem(flow.__kwdefaults__, "schedule", Schedule(rms=1e12))
+    done = microgen("curvatubes", *SMALL, "--out", "a.vti", "--json")
+    assert done.code == 5
+    assert "no number" in done.err
+    assert "larger eps" in done.err
+    assert np.isfinite(read(Path("a.vti")).level_set).all()
+    assert read_provenance(Path("a.vti")).achieved["status"] == done.json["status"] == "diverged"
+
+
+def test_a_published_set_that_only_the_blur_holds_is_made_and_said_to_be(microgen) -> None:
+    done = microgen("curvatubes", "--preset", "exp-0868", "--shape", 24, 24, 24, "--out", "a.vti")
+    assert done.code == 0
+    assert "below zero" in done.err
+    assert read_provenance(Path("a.vti")).achieved["bounded_below"] is False
+    assert "below zero" not in microgen("curvatubes", *SMALL, "--mass", -0.4, "--out", "b.vti").err
+
+
+@pytest.mark.parametrize("members", [[], ["--samples", 2]])
+def test_a_texture_that_never_forms_is_5_and_kept(members, microgen) -> None:
+    done = microgen("curvatubes", *SMALL, "--mass", -0.99, *members, "--out", "a.vti", "--json")
+    assert done.code == 5
+    first = "a_0001.vti" if members else "a.vti"
+    assert read_provenance(Path(first)).achieved["status"] == "no_texture"
+    assert read(Path(first)).level_set.mean() == pytest.approx(-0.99, abs=1e-4)
+    assert microgen("rerun", first, "--json").json["identical"] is True
+
+
+def test_a_gpu_that_is_not_there_is_3(microgen) -> None:
+    done = microgen("curvatubes", *SMALL, "--device", "cuda", "--out", "a.vti")
+    assert done.code == 3
+    assert "--device cpu" in done.err
+    assert os.listdir() == []
+
+
+def test_describe_knows_the_mask_of_a_file(microgen) -> None:
+    flags = ["--mass", -0.3, "--mask", "sphere", "--out", "m.vti", "--json"]
+    made = microgen("curvatubes", *SMALL, *flags).json["statistics"]
+    found = microgen("describe", "m.vti", "--json").json["statistics"]
+    assert found["volume_fraction"] == pytest.approx(made["volume_fraction"])
+    assert set(found) == set(made)
+
+
 def test_memory_is_asked_for_before_anything_is_made(microgen) -> None:
     done = microgen("curvatubes", "--preset", "tubes", "--shape", 30000, 30000, 30000, "--out", "a.tif")
     assert done.code == 3
     assert "memory" in done.err
     assert os.listdir() == []
+
+
+BALL = np.linalg.norm(np.indices((20, 20, 20)) - 9.5, axis=0) < 9
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--mask", "cylinder"],
+        ["--mask", "sphere", "--mask-diameter", "300um", "--start", "spheres"],
+        ["--mask", "outline.stl"],
+        ["--mask", "ball.npy", "--start", "start.vti"],
+        ["--mask", "coarse.tif"],
+    ],
+    ids=" ".join,
+)
+def test_masks_and_starts_by_name_and_by_file_come_again(flags, microgen, made: Path) -> None:
+    Path("outline.stl").write_bytes((made / "ball.stl").read_bytes())
+    Path("start.vti").write_bytes((made / "a.vti").read_bytes())
+    np.save("ball.npy", BALL.astype(np.int32))
+    coarse = Grid((10, 10, 10), (40.0,) * 3)
+    write(Microstructure(coarse, np.where(BALL[::2, ::2, ::2], 0, -1), phases=(Phase("solid"),)), "coarse.tif")
+    preset = ["--preset", "tubes", "--mass", -0.3, "--shape", 20, 20, 20, "--seed", 2]
+    done = microgen("curvatubes", *preset, *flags, "--out", "m.vti", "--json")
+    assert done.code == 0
+    u = read(Path("m.vti")).level_set
+    assert (u > 0).any()
+    assert not (u > 0)[:2, :2].any()
+    assert done.json["mass_error"] < 1e-6
+    assert done.json["volume_fraction"] == pytest.approx(done.json["statistics"]["volume_fraction"])
+    assert "left out" in done.err
+    assert microgen("rerun", "m.vti", "--out", "again.vti", "--json").json["identical"] is True
+
+
+def test_a_mask_that_changed_since_is_no_rerun(microgen) -> None:
+    np.save("ball.npy", BALL.astype(np.int32))
+    run = ["curvatubes", *SMALL, "--mass", -0.3, "--mask", "ball.npy", "--out", "m.npy"]
+    assert microgen(*run).code == 0
+    np.save("ball.npy", np.roll(BALL, 1, 0).astype(np.int32))
+    done = microgen("rerun", "m.npy")
+    assert done.code == 4
+    assert "has changed" in done.err
+    assert microgen(*run, "--resume").code == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "word"),
+    [
+        (["--mask", "cube"], 4, "cylinder, sphere"),
+        (["--mask", "gone.stl"], 4, "gone.stl"),
+        (["--mask", "open.stl"], 2, "closed surface"),
+        (["--mask", "large.stl"], 2, "outline within the sample"),
+        (["--mask", "text.npy"], 4, "text.npy"),
+        (["--mask", "empty.npy"], 2, "empty"),
+        (["--mask", "thin.npy"], 2, "at least 0.08 wide"),
+        (["--mask", "other.npy"], 2, "20 x 20 x 20 voxels"),
+        (["--mask", "plane.npy"], 2, "20 x 20 x 20 voxels"),
+        (["--mask", "cylinder", "--mask-diameter", "1mm"], 2, "0.4 mm"),
+        (["--mask-diameter", "1mm"], 2, "--mask-diameter"),
+        (["--mask", "thin.npy", "--mask-diameter", "0.1mm"], 2, "cylinder or sphere"),
+        (["--start", "balls"], 4, "noise, spheres, tubes"),
+        (["--start", "empty.npy"], 2, "all alike"),
+        (["--start", "other.npy"], 2, "20 x 20 x 20 voxels"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_bad_masks_and_starts_are_named_before_anything_is_made(flags, code, word, microgen, made: Path) -> None:
+    np.save("empty.npy", np.zeros((20, 20, 20), np.int32))
+    np.save("thin.npy", (np.indices((20, 20, 20))[0] // 3 == 2).astype(np.int32))
+    np.save("other.npy", np.ones((20, 20, 24), np.int32))
+    np.save("plane.npy", np.ones((20, 20), np.int32))
+    Path("text.npy").write_text("no numbers")
+    ball = read_mesh(made / "ball.stl")
+    write_mesh(TriangleMesh(ball.points * 3, ball.triangles), "large.stl")
+    write_mesh(TriangleMesh(ball.points, ball.triangles[1:]), "open.stl")
+    before = set(os.listdir())
+    done = microgen("curvatubes", *SMALL, *flags, "--out", "m.tif")
+    assert done.code == code
+    assert word in done.err
+    assert set(os.listdir()) == before
+
+
+def test_a_plane_has_a_disc_for_a_mask_and_no_outline(microgen, made: Path) -> None:
+    run = ["curvatubes", "--preset", "sponge", "--shape", 40, 40, "--out", "m.vti"]
+    assert microgen(*run, "--mask", "sphere").code == 0
+    assert not (read(Path("m.vti")).phase_id[:4, :4] >= 0).any()
+    assert microgen(*run, "--mask", made / "ball.stl", "--overwrite").code == 2

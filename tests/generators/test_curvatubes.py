@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from microgen import Curvatubes, Grid
+from microgen.core.flow import Schedule, flow
 from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
 from microgen.generators.curvatubes import Coefficients, Graded
 from microgen.generators.curvature_presets import PRESETS
+from microgen.meshing import Clip
 
 GRID = Grid((24, 24, 24), (5.0,) * 3, periodic=(True,) * 3)
 
@@ -34,6 +36,41 @@ def test_reduced_form_is_the_polynomial(k1: float, k2: float) -> None:
 def test_scale_factors_out() -> None:
     a = Coefficients()
     assert polynomial(a.scaled(2.0), 3.5, -1.5) == pytest.approx(polynomial(a, 7.0, -3.0) / 4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_least_of_a_polynomial_is_the_least_there_is(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a = Coefficients(*rng.uniform(0.5, 3, 2), rng.uniform(2, 4), *rng.uniform(-20, 20, 2), 5.0)
+    k1, k2 = np.meshgrid(*[np.linspace(-60, 60, 1201)] * 2, indexing="ij")
+    assert a.least == pytest.approx(np.where(k1 >= k2, polynomial(a, k1, k2), np.inf).min(), rel=2e-3, abs=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("values", "least"),
+    [
+        (PRESETS["spheres"].coefficients, 0.0),
+        ((1, 2, 1, 0, 0, 3), 3.0),
+        ((1, 2, 1, -4, -4, 3), -1.0),
+        ((1, 2, 1, 1, 0, 3), -np.inf),
+        (PRESETS["pearls"].coefficients, -np.inf),
+        ((0, 0, 0, 0, 0, -2), -2.0),
+    ],
+)
+def test_polynomials_below_zero_are_known(values: tuple[float, ...], least: float) -> None:
+    assert Coefficients(*values).least == pytest.approx(least, abs=1e-9)
+    assert Coefficients(*values).bounded_below == (least >= 0)
+
+
+@pytest.mark.parametrize("power", [100, -100])
+def test_a_common_factor_however_large_changes_nothing(power: int) -> None:
+    grid, factor = Grid((24, 24), (5.0,) * 2), 2.0**power
+    plain = Curvatubes(mass=-0.3).sample(grid, seed=1)
+    other = Curvatubes(Coefficients(*(a * factor for a in Coefficients().values)), mass=-0.3).sample(grid, seed=1)
+    assert plain.provenance is not None
+    assert other.provenance is not None
+    np.testing.assert_allclose(plain.level_set, other.level_set, atol=1e-2)
+    assert other.provenance.achieved["energy"] / factor == pytest.approx(plain.provenance.achieved["energy"], rel=1e-2)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -64,7 +101,7 @@ def test_bad_coefficients_are_refused(values: tuple[float, ...]) -> None:
 
 
 def test_a_box_too_small_for_eps_is_refused_with_the_size_it_needs() -> None:
-    with pytest.raises(InvalidParameter, match="at least 20 voxels"):
+    with pytest.raises(InvalidParameter, match="at least 20 x 20 x 20 voxels"):
         Curvatubes().sample(Grid((19, 40, 40), (5.0,) * 3), seed=0)
 
 
@@ -112,7 +149,96 @@ def test_members_do_not_depend_on_which_are_asked_for() -> None:
     assert np.array_equal(second.phase_id, all_of_them[1].phase_id)
 
 
+def test_a_flow_that_was_stopped_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(flow.__kwdefaults__, "schedule", Schedule(least=40, most=50, decay=20))
+    (sample,) = Curvatubes(mass=-0.4).samples(Grid((20, 20), (5.0,) * 2), 1, seed=5, workers=1)
+    assert sample.provenance is not None
+    assert sample.provenance.achieved["status"] == "capped"
+    assert sample.provenance.achieved["iterations"] == 70
+
+
 def test_a_texture_that_never_forms_is_reported_with_the_field() -> None:
     with pytest.raises(NotConverged, match="no texture") as caught:
         Curvatubes(mass=-0.97).sample(GRID, seed=0)
     assert caught.value.best is not None
+
+
+BALL = np.linalg.norm(np.indices((24, 24, 24)) - 11.5, axis=0) < 11
+
+
+def test_a_mask_of_voxels_keeps_u_inside_and_nothing_outside() -> None:
+    sample = Curvatubes(mass=-0.4).sample(GRID, seed=1, mask=BALL)
+    assert sample.level_set is not None
+    assert sample.provenance is not None
+    assert sample.level_set[BALL].mean(dtype=float) == pytest.approx(-0.4, abs=1e-6)
+    assert (sample.level_set[~BALL] < 0).all()
+    assert (sample.phase_id[~BALL] == -1).all()
+    assert np.array_equal(sample.measured, BALL)
+    fraction = sample.provenance.achieved["volume_fraction"]
+    assert fraction == pytest.approx((sample.level_set[BALL] > 0).mean())
+
+
+@pytest.mark.parametrize("shape", [(40, 24, 24), (40, 24)])
+def test_a_shape_cuts_below_the_voxel(shape: tuple[int, ...]) -> None:
+    grid = Grid(shape, (5.0,) * len(shape), periodic=(True,) * len(shape))
+    clip = Clip("cylinder", diameter=0.11)
+    sample = Curvatubes(mass=-0.3).sample(grid, seed=1, mask=clip)
+    depth = clip.distance(shape, np.array(grid.spacing) * 1e-3) / 0.01
+    assert sample.level_set is not None
+    assert sample.provenance is not None
+    assert (sample.level_set <= np.clip(depth, -1, 1) + 1e-6).all()
+    assert sample.level_set.max() > 0
+    assert sample.provenance.achieved["mass_error"] < 1e-6
+    assert sample.provenance.configuration["mask"]["kind"] == "cylinder"
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (np.zeros((24,) * 3, bool), "empty"),
+        (np.ones((24, 24), bool), "24 x 24 x 24"),
+        (np.ones((24,) * 3), "float64"),
+        (np.abs(np.indices((24,) * 3)[0] - 11.5) < 4, "at least 0.08 wide"),
+        (Clip("sphere", diameter=1.0), "at most the 0.12 mm"),
+    ],
+)
+def test_bad_masks_are_refused(mask, words: str) -> None:
+    with pytest.raises(InvalidParameter, match=words):
+        Curvatubes(mass=-0.4).sample(GRID, seed=1, mask=mask)
+
+
+@pytest.mark.parametrize(
+    "start", ["cubes", np.zeros((3, 3, 3)), np.full(GRID.shape, np.nan), np.ones(GRID.shape), BALL[:12]]
+)
+def test_bad_starts_are_refused(start) -> None:
+    with pytest.raises(InvalidParameter, match="start"):
+        Curvatubes(mass=-0.4).sample(GRID, seed=1, start=start)
+
+
+def test_a_start_that_is_its_texture_already_stays() -> None:
+    before = Curvatubes(mass=-0.3).sample(GRID, seed=1)
+    assert before.level_set is not None
+    after = Curvatubes(mass=-0.3).sample(GRID, seed=2, start=before.level_set)
+    other = Curvatubes(mass=-0.3).sample(GRID, seed=2)
+    assert np.mean(after.phase_id != before.phase_id) < 0.1 < np.mean(other.phase_id != before.phase_id)
+
+
+def test_members_of_an_ensemble_share_mask_and_start() -> None:
+    disc = BALL[12]
+    (one,) = Curvatubes(mass=-0.4).samples(Grid((24, 24), (5.0,) * 2), 1, seed=5, workers=1, mask=disc, start="tubes")
+    made = one.provenance
+    assert made is not None
+    assert np.array_equal(one.measured, disc)
+    assert made.configuration["start"] == "tubes"
+    again = Curvatubes(mass=-0.4).sample(one.grid, seed=made.seed or 0, mask=disc, start="tubes")
+    assert np.array_equal(again.level_set, one.level_set)
+
+
+def test_eps_may_change_through_the_box() -> None:
+    graded = Graded((Coefficients(),) * 2, (-0.5, -0.5), eps=(0.015, 0.03))
+    sample = Curvatubes(graded=graded).sample(Grid((96, 96), (5.0,) * 2), seed=2)
+    assert sample.level_set is not None
+    slope = np.abs(np.diff(sample.level_set, axis=1))
+    assert np.quantile(slope[:16], 0.99) > 1.3 * np.quantile(slope[-16:], 0.99)
+    with pytest.raises(InvalidParameter, match="eps"):
+        Curvatubes(graded=Graded((Coefficients(),) * 2, (-0.5, -0.5), eps=(0.01, 0.03))).check(GRID, seed=0)

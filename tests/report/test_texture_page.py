@@ -84,6 +84,26 @@ def test_a_ball_is_round_lit_from_one_side_and_where_it_belongs() -> None:
     assert bright[rows < middle[0]].mean() > 1.1 * bright[rows > middle[0]].mean()
 
 
+def test_paint_colours_the_surface_and_cut_the_faces_of_the_box() -> None:
+    u = np.broadcast_to(8 - np.hypot(*(np.indices((32, 32)) - 15.5)), (32, 32, 32))  # a rod along x
+    paint = np.zeros((32, 32, 32, 3))
+    paint[..., 1] = 200
+    pixels, _ = draw_solid(level_set(u), pixels=120, paint=paint, cut=np.array([200.0, 0, 0]))
+    red, green, blue = pixels[pixels[..., 3] == 255][:, :3].T
+    assert not blue.any()
+    assert red.any()
+    assert (green > 0).mean() > (red > 0).mean()
+
+
+def test_far_ends_are_cut_straight() -> None:
+    """A plate across x: its far edge, half hidden by nothing, runs as straight as its near one."""
+    u = np.full((20, 20, 20), -1.0)
+    u[:, 8:12] = 1
+    shown = draw_solid(level_set(u), pixels=400)[0][..., 3] > 127
+    lower = np.array([np.flatnonzero(column).max() for column in shown.T if column.any()])
+    assert np.abs(np.diff(lower, 2)).max() <= 3
+
+
 def test_fine_volumes_are_averaged_and_look_alike() -> None:
     fine = np.kron(gyroid(24), np.ones((8, 8, 8)))
     pictures = [draw_solid(level_set(u), pixels=120)[0][..., 3] > 127 for u in (gyroid(24), fine)]

@@ -145,13 +145,13 @@ def _inside(i, n, periodic):
 
 
 @njit(inline="always")
-def _coefficients(w, fields, at):
-    """Rows of the coefficients, where they vary."""
+def _coefficients(w, rows, fields, at):
+    """Those rows of the coefficients that vary."""
     i, j, z0, m = at
-    for c in range(fields.shape[0]):
-        row = fields[c, i, j]
+    for n in range(rows.size):
+        row = fields[n, i, j]
         for z in range(m):
-            w[c, z] = row[z0 + z]
+            w[rows[n], z] = row[z0 + z]
 
 
 @njit(inline="always")
@@ -195,7 +195,7 @@ def _borders(q, ny, periodic):
 
 
 @njit(inline="always")
-def _plane(u, fields, i, w, b, q, a, k, xi, periodic):
+def _plane(u, rows, fields, i, w, b, q, a, k, xi, periodic):
     """Weights of plane i into q [6, ny + 2, nz]; the sum of f over it."""
     _, ny, nz = u.shape
     total = 0.0
@@ -203,8 +203,8 @@ def _plane(u, fields, i, w, b, q, a, k, xi, periodic):
         for z0 in range(0, nz, ROOM):
             m = min(ROOM, nz - z0)
             _load(w, u, (i, j, z0, m), periodic)
-            if fields.shape[1] > 0:
-                _coefficients(w, fields, (i, j, z0, m))
+            if rows.size > 0:
+                _coefficients(w, rows, fields, (i, j, z0, m))
             _points(w, (m + LANES - 1) // LANES * LANES, a, k, xi)
             for z in range(m):
                 total += np.float64(w[F, z])
@@ -232,9 +232,10 @@ def _spread(out, q, part):
 
 
 @njit(inline="always")
-def _slab(u, grad, sums, start, stop, fields, constants, a, k, xi, periodic):
+def _slab(u, grad, sums, start, stop, coefficients, a, k, xi, periodic):
     """dF/du on the planes start <= i < stop, and the sums of f over each."""
     nx, ny, nz = u.shape
+    constants, rows, fields = coefficients
     w = np.zeros((ROWS, ROOM + 2 + LANES), u.dtype)
     for c in range(COEFFICIENTS):
         w[c] = constants[c]
@@ -244,7 +245,7 @@ def _slab(u, grad, sums, start, stop, fields, constants, a, k, xi, periodic):
     for i in range(start - 1, stop + 1):
         if not periodic[0] and not 0 <= i < nx:
             continue
-        total = _plane(u, fields, _inside(i, nx, True), w, b, q, a, k, xi, periodic)
+        total = _plane(u, rows, fields, _inside(i, nx, True), w, b, q, a, k, xi, periodic)
         if start <= i < stop:
             sums[i] = total
         for part in (1, 0, -1):
@@ -254,9 +255,12 @@ def _slab(u, grad, sums, start, stop, fields, constants, a, k, xi, periodic):
 
 
 @njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
-def energy_gradient(u, grad, sums, slabs, fields, constants, a, k, xi, periodic):
-    """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]; see `phase_field.Energy`."""
+def energy_gradient(u, grad, sums, slabs, coefficients, a, k, xi, periodic):
+    """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]; see `phase_field.Energy`.
+
+    `coefficients`: the values of all [11], the numbers of those that vary [n], and what these are [n, nx, ny, nz].
+    """
     nx = u.shape[0]
     for s in prange(slabs):
         start, stop = s * nx // slabs, (s + 1) * nx // slabs
-        _slab(u, grad, sums, start, stop, fields, constants, a, k, xi, periodic)
+        _slab(u, grad, sums, start, stop, coefficients, a, k, xi, periodic)

@@ -1,0 +1,83 @@
+"""`--mask` and `--start` of a texture: what they mean, which files they are, and the same again for a rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from microgen import Grid, Microstructure, Provenance
+from microgen.errors import UnreadableFile
+from microgen.io.regions import SHAPES, inside, mask_again, read_mask, read_start
+from microgen.provenance import sha256
+
+from ._progress import Reporter
+from ._texture import STARTS, TextureRequest
+
+MASKED = (
+    "note      statistics are those of the mask, which bounds thickness and separation; those that would take the "
+    "outside for void are left out"
+)
+
+
+def options(request: TextureRequest, grid: Grid) -> dict[str, Any]:
+    """Mask and start as `Curvatubes.sample` takes them."""
+    found: dict[str, Any] = {"start": request.start}
+    if request.mask is not None:
+        found["mask"] = read_mask(request.mask, grid, diameter=request.mask_diameter)
+    if request.start not in STARTS:
+        found["start"] = read_start(request.start, grid)
+    return found
+
+
+def files(request: TextureRequest) -> dict[str, str]:
+    """Path -> sha256 of the files among the two."""
+    named = [request.mask] if request.mask not in (None, *SHAPES) else []
+    named += [request.start] if request.start not in STARTS else []
+    missing = next((name for name in named if not Path(name).is_file()), None)
+    if missing is not None:
+        known = f"A name is one of {', '.join((*SHAPES, *STARTS))}."
+        raise UnreadableFile(missing, "is no file and no name that is known", remedy=known)
+    return {name: sha256(name) for name in named}
+
+
+def told(request: TextureRequest, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """What the provenance says of the two: names of shapes and starts, paths of files."""
+    mask = configuration.get("mask")
+    if mask is not None and request.mask not in SHAPES:
+        mask = {**mask, "file": request.mask}
+    return {"mask": mask, "start": request.start if request.start in STARTS else {"file": request.start}}
+
+
+def measured_part(ms: Microstructure, file: Path, reporter: Reporter, *, find: Find) -> Microstructure:
+    """A texture in a mask, as its file tells of it, with the mask as the part that is measured."""
+    made, grid = ms.provenance, ms.grid
+    if made is None or not isinstance(grid, Grid) or not made.configuration.get("mask"):
+        return ms
+    try:
+        mask = again(replace(made, configuration={**made.configuration, "start": "noise"}), file, grid, find=find)
+    except UnreadableFile as error:
+        reporter.warn(f"{error} What lies outside the mask is taken for void.")
+        return ms
+    reporter.say(MASKED)
+    return replace(ms, measured=inside(mask["mask"], grid))
+
+
+Find = Callable[[Path, Provenance, Path], Path]
+
+
+def again(made: Provenance, original: Path, grid: Grid, *, find: Find) -> dict[str, Any]:
+    """The two of a sample made before; `find` brings back its files. Raises UnreadableFile when they are gone."""
+    mask, start = made.configuration.get("mask"), made.configuration.get("start", "noise")
+    found: dict[str, Any] = {"start": start}
+    if mask is not None:
+        found["mask"] = read_mask(find(Path(mask["file"]), made, original), grid) if "file" in mask else None
+        found["mask"] = mask_again(mask) if found["mask"] is None else found["mask"]
+        if found["mask"] is None:
+            raise UnreadableFile(original, "its mask was made in Python and is kept nowhere", remedy="Run that again.")
+    if not isinstance(start, str):
+        if "file" not in start:
+            raise UnreadableFile(original, "its start was made in Python and is kept nowhere", remedy="Run that again.")
+        found["start"] = read_start(find(Path(start["file"]), made, original), grid)
+    return found
