@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -180,7 +181,7 @@ def make(missing: list[int], entries: Iterator[Any], files: Files, reporter: Rep
     with reporter.stage(f"making {len(missing)} samples", "solve") as progress:
         for done, entry in enumerate(entries, 1):
             number = entry.row["sample"]
-            if entry.sample is not None and entry.row["status"] == "converged":
+            if entry.sample is not None and math.isfinite(entry.row["volume_fraction"]):
                 with atomic_path(files.picture(number), True) as part:
                     part.write_bytes(thumbnail(entry.sample))
             append_row(files.table, entry.row)

@@ -37,8 +37,10 @@ STATISTICS: dict[str, int] = {
 }
 """Measured columns (see `fingerprint`), each with its power of length."""
 TEXTS = ("status",)
+FORMED = ("converged", "capped")
+"""States of textures; a capped one still moved at the last step."""
 COLUMNS = (
-    *("sample", "seed", "status", *COEFFICIENTS, "mass", "h2", "H0", "kg", "s", "p", "t", "q", "settled", "iterations"),
+    *("sample", "seed", "status", *COEFFICIENTS, "mass", "h2", "H0", "kg", "s", "p", "t", "q", "iterations"),
     *(*STATISTICS, "seconds"),
 )
 """Of the table, in order."""
@@ -114,7 +116,7 @@ class Atlas:
     @property
     def formed(self) -> np.ndarray:
         """Indices of the rows that are textures."""
-        return np.flatnonzero(self.columns["status"] == "converged")
+        return np.flatnonzero(np.isin(self.columns["status"], FORMED))
 
     def row(self, index: int) -> dict[str, Any]:
         """One row as plain values."""

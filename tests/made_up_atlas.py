@@ -13,7 +13,7 @@ def made_up_atlas(n: int = 30, *, length: np.ndarray | float = 0.08) -> Atlas:
     """Row k has volume fraction (k + 1)/(n + 2), and thickness length, separation length (2 + k/n)."""
     k = np.arange(n)
     columns = {name: np.zeros(n) for name in COLUMNS}
-    columns |= {"sample": k + 1, "seed": 100 + k, "status": np.full(n, "converged"), "settled": np.ones(n)}
+    columns |= {"sample": k + 1, "seed": 100 + k, "status": np.full(n, "converged")}
     size = np.broadcast_to(np.asarray(length, float), (n,))
     relative = {name: 1.0 + 0.1 * np.cos(k * (j + 1)) for j, name in enumerate(STATISTICS)}
     relative |= {"volume_fraction": (k + 1) / (n + 2), "thickness": np.ones(n), "separation": 2 + k / n}

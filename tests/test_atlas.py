@@ -71,7 +71,7 @@ def test_features_do_not_depend_on_size() -> None:
 
 def test_draws_without_texture_are_never_found() -> None:
     atlas = made_up_atlas()
-    status = np.where(np.arange(30) == 7, "no_texture", "converged")
+    status = np.where(np.arange(30) == 7, "no_texture", np.where(np.arange(30) == 9, "capped", "converged"))
     atlas = replace(atlas, columns=atlas.columns | {"status": status})
     assert len(atlas.formed) == len(atlas.features()) == 29
     assert 8 not in [m.number for m in atlas.nearest({"porosity": 1 - 8 / 32}, 30)]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Any, cast
 
-from microgen.atlas import STATISTICS
+from microgen.atlas import FORMED, STATISTICS
 from microgen.descriptors.fingerprint import fingerprint
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.generators.curvatubes import Curvatubes
@@ -42,7 +42,7 @@ def survey(
 
     The spacing of the grid is in the unit of length of the coefficients, and so are all statistics. Draw number k
     depends on seed and k only, not on workers (processes of one thread each; 1 works in this process) or order. A draw
-    that forms no texture is a row too, with the status no_texture (or no_number) and without statistics. Workers are
+    that forms no texture is a row too, with the status no_texture (or diverged) and without statistics. Workers are
     spawned: scripts need `if __name__ == "__main__":`. Raises InvalidParameter.
     """
     prior = prior or CurvaturePrior()
@@ -72,12 +72,12 @@ class _Survey:
         draw = self.prior.draw(number - 1, seed=self.seed)
         generator = Curvatubes(draw.coefficients, draw.mass, eps=self.eps, dx=min(self.grid.spacing))
         sample = _made(generator, self.grid, draw.seed)
-        achieved = sample.provenance.achieved if sample is not None and sample.provenance else {"status": "no_number"}
+        achieved = sample.provenance.achieved if sample is not None and sample.provenance else {"status": "diverged"}
         status = str(achieved["status"])
-        found = fingerprint(sample) if status == "converged" and sample is not None else {}
+        found = fingerprint(sample) if status in FORMED and sample is not None else {}
         row = {"sample": number, "seed": draw.seed, "status": status, **asdict(draw.coefficients)}
         row |= {name: value for name, value in asdict(draw).items() if name != "seed"}
-        row |= {"settled": int(bool(achieved.get("settled"))), "iterations": achieved.get("iterations", 0)}
+        row |= {"iterations": achieved.get("iterations", 0)}
         row |= {name: found.get(name, math.nan) for name in STATISTICS}
         return Entry(row | {"seconds": round(time.perf_counter() - began, 3)}, sample)
 

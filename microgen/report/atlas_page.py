@@ -78,7 +78,7 @@ def _point(atlas: Atlas, row: int, place: np.ndarray, pictures: Mapping[int, byt
 
 
 def _notes(cells: Mapping[str, Any], atlas: Atlas) -> Iterator[str]:
-    if not cells["settled"]:
+    if cells["status"] == "capped":
         yield "still moving at the last step"
     across = atlas.across(int(np.flatnonzero(atlas.columns["sample"] == cells["sample"])[0]))
     if across < FEW_ACROSS:
@@ -96,7 +96,7 @@ def _head(atlas: Atlas, title: str) -> str:
     formed, drawn = len(atlas.formed), len(atlas)
     lead = f"{formed} textures from {drawn} random curvature polynomials, {shape} voxels each"
     lost = f"{drawn - formed} of {drawn} draws formed no texture"
-    moving = int((atlas.columns["settled"][atlas.formed] == 0).sum())
+    moving = int((atlas.columns["status"] == "capped").sum())
     chips: list[tuple[str, bool | None]] = [(lost, None), (f"seed {atlas.settings.get('seed')}", None)]
     chips += [(f"{moving} were still moving at the last step", None)] if moving else []
     words = (
