@@ -9,14 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the table below
+    from microgen.atlas import Atlas as Atlas
     from microgen.descriptors.describe import describe as describe
     from microgen.descriptors.grains import interior_grains as interior_grains
     from microgen.errors import MicrogenError as MicrogenError
     from microgen.fitting.compare import compare_sections as compare_sections
     from microgen.fitting.quick import fit as fit
+    from microgen.fitting.survey import survey as survey
     from microgen.fitting.target import Target as Target
     from microgen.generators.box import resolve_box as resolve_box
     from microgen.generators.curvatubes import Curvatubes as Curvatubes
+    from microgen.generators.curvature_prior import CurvaturePrior as CurvaturePrior
     from microgen.generators.laws import (
         AspectRatioLaw as AspectRatioLaw,
         Fabric as Fabric,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.generators.rebuild import rebuild as rebuild
     from microgen.grid import Grid as Grid, HexGrid as HexGrid
     from microgen.io import read as read, write as write
+    from microgen.io.atlas_table import read_atlas as read_atlas
     from microgen.io.sidecar import read_provenance as read_provenance
     from microgen.microstructure import Microstructure as Microstructure, Phase as Phase
     from microgen.provenance import Provenance as Provenance
@@ -39,6 +43,8 @@ _DISTRIBUTION = "microgen-gpu"
 
 _HOME = {
     "AspectRatioLaw": "microgen.generators.laws",
+    "Atlas": "microgen.atlas",
+    "CurvaturePrior": "microgen.generators.curvature_prior",
     "Curvatubes": "microgen.generators.curvatubes",
     "Fabric": "microgen.generators.laws",
     "Grid": "microgen.grid",
@@ -57,11 +63,13 @@ _HOME = {
     "fit": "microgen.fitting.quick",
     "interior_grains": "microgen.descriptors.grains",
     "read": "microgen.io",
+    "read_atlas": "microgen.io.atlas_table",
     "read_provenance": "microgen.io.sidecar",
     "rebuild": "microgen.generators.rebuild",
     "render_report": "microgen.report",
     "resolve_box": "microgen.generators.box",
     "segment_grains": "microgen.segmentation",
+    "survey": "microgen.fitting.survey",
     "threshold": "microgen.segmentation",
     "write": "microgen.io",
 }

@@ -16,15 +16,16 @@ ALLOWED = {
     "grid": set(),
     "provenance": set(),
     "microstructure": set(),
+    "atlas": set(),
     "orientation": set(),
     "segmentation": {"microstructure", "orientation", "core"},
     "meshing": {"microstructure", "core"},
     "core": set(),
     "generators": {"microstructure", "orientation", "core"},
     "descriptors": {"microstructure", "orientation", "core"},
-    "fitting": {"generators", "descriptors", "segmentation", "core", "microstructure", "orientation"},
-    "io": {"microstructure", "orientation", "meshing"},
-    "report": {"descriptors", "microstructure", "orientation"},
+    "fitting": {"atlas", "generators", "descriptors", "segmentation", "core", "microstructure", "orientation"},
+    "io": {"atlas", "microstructure", "orientation", "meshing"},
+    "report": {"atlas", "descriptors", "microstructure", "orientation"},
 }
 HEAVY = {"torch", "pyvista", "vtk", "matplotlib", "numba", "scipy", "h5py", "tifffile", "manifold3d"}
 DRAWING = {"pyvista", "vtk", "matplotlib"}

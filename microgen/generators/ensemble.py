@@ -62,11 +62,11 @@ def _made(generator: Polycrystal, grid: Grid, seeds: list[int], processes: int) 
         yield from (_member(generator, grid, seed) for seed in seeds)
         return
     threads = max(1, (os.cpu_count() or 1) // processes)
-    with ProcessPoolExecutor(processes, get_context("spawn"), _limit_threads, (threads,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), limit_threads, (threads,)) as pool:
         waiting: deque[Future[Microstructure]] = deque()
         try:
             for seed in seeds:
-                with _no_interrupt():
+                with no_interrupt():
                     waiting.append(pool.submit(_member, generator, grid, seed))
                 if len(waiting) > processes:  # as many finished members as workers are held, not the whole ensemble
                     yield waiting.popleft().result()
@@ -77,7 +77,7 @@ def _made(generator: Polycrystal, grid: Grid, seeds: list[int], processes: int) 
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
+def no_interrupt() -> Iterator[None]:
     """Workers start here and inherit what is blocked: Ctrl-C stops this process, which then stops them in silence."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -96,7 +96,7 @@ def _member(generator: Polycrystal, grid: Grid, seed: int) -> Microstructure:
         return cast(Microstructure, error.best)
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     """Start of a worker: all workers together use the machine's cores once."""
     import numba
     import torch
