@@ -11,7 +11,6 @@ from cyclopts import Group, Parameter
 
 from microgen import Curvatubes, Grid
 from microgen.errors import InvalidParameter, UnreadableFile
-from microgen.generators.curvature_presets import step_for
 
 from ._request import axes_of, demand
 
@@ -91,11 +90,8 @@ class TextureRequest:
 def generator(request: TextureRequest) -> Curvatubes:
     """The preset or the coefficients, with what was given beside them."""
     given = {name: getattr(request, name) for name in ("mass", "dx", "eps") if getattr(request, name) is not None}
-    if request.thickness is not None:
-        if not request.preset or request.dx is not None:
-            raise InvalidParameter("--thickness", expected="a --preset beside it, and no --dx", got=request.thickness)
-        step = min(grid_of(request).spacing)
-        given["dx"] = step_for(request.preset[0], request.thickness, step, eps=request.eps or Curvatubes.eps)
+    if request.thickness is not None and (not request.preset or request.dx is not None):
+        raise InvalidParameter("--thickness", expected="a --preset beside it, and no --dx", got=request.thickness)
     if request.coefficients:
         given["coefficients"] = request.coefficients
     if request.graded:
@@ -106,7 +102,7 @@ def generator(request: TextureRequest) -> Curvatubes:
         demand(not both, "--eps", "none beside --graded sets that have their own", request.eps)
         return replace(made, **given)
     if request.preset:
-        return replace(preset(request.preset[0]), **given)
+        return replace(preset(request.preset[0], request), **given)
     if not request.coefficients or request.mass is None:
         missing = "--mass" if request.coefficients else "--preset, or --coefficients and --mass"
         raise InvalidParameter(missing, expected="a texture to make", got="none", remedy=listing())
@@ -164,11 +160,14 @@ def _end(data: dict[str, Any], path: Path) -> Curvatubes:
 _GRADED = """Example: axes = ["x"], then [[set]] with preset = "tubes", and [[set]] with preset = "sponge"."""
 
 
-def preset(name: str) -> Curvatubes:
-    """A preset by name; a wrong name lists them all."""
+def preset(name: str, request: TextureRequest | None = None) -> Curvatubes:
+    """A preset by name, with the thickness that is asked for; a wrong name lists them all."""
     if name not in Curvatubes.presets():
         raise InvalidParameter("--preset", expected="one of the presets", got=name, remedy=listing())
-    return Curvatubes.preset(name)
+    if request is None or request.thickness is None:
+        return Curvatubes.preset(name)
+    step = min(grid_of(request).spacing)
+    return Curvatubes.preset(name, thickness=request.thickness, spacing=step, eps=request.eps)
 
 
 def listing() -> str:

@@ -11,7 +11,6 @@ from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Provenance
-from microgen.core.device import chosen
 from microgen.errors import MicrogenError, NotConverged
 from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
@@ -121,7 +120,7 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Tex
         given=given,
         outputs=outputs,
         reporter=Reporter(quiet=common.quiet),
-        device=chosen(common.device),
+        device=Curvatubes.device(common.device),
         samples=request.samples,
         member=request.member,
     )

@@ -11,7 +11,6 @@ import numpy as np
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
-from microgen.core.device import chosen
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
 from microgen.io.atomic import check_writable
@@ -102,7 +101,7 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     if "coefficients" in configuration:
         texture = _texture(configuration, original)
         check_memory(texture_need(grid))
-        device, options = chosen(made.device), _region.again(made, original, grid, find=found)
+        device, options = Curvatubes.device(made.device), _region.again(made, original, grid, find=found)
         return _kept(lambda: texture.sample(grid, seed=made.seed or 0, device=device, progress=progress, **options))
     resolve_device(made.device)
     laws = _laws(configuration, original)

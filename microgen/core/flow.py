@@ -3,8 +3,8 @@
 u = m + filter(potential): the mean of u is m whatever the potential, as the filter takes the constant mode to zero.
 Descent in the potential is descent in u in the metric of the filter; with P(k) growing like k this is the H^-1 flow
 of Song 2022 (sec. 4), whose unknown is a vector field A with u = blur(div A + m). What the filter blurs away is not
-carried: the potential lives on a coarse grid of cell eps. While the texture still forms, its energy is taken on voxels
-of eps / 1.5, whatever those asked for: the modes are the same, and only the steps that settle it need the finer ones.
+carried: the potential lives on a coarse grid of cell eps. The first steps, in which a texture forms out of noise, take
+the energy on voxels of eps / 1.5 where those asked for are finer: the modes are the same.
 """
 
 from __future__ import annotations
@@ -43,16 +43,14 @@ class Schedule:
     """Steps at full size after which it must."""
     decay: int = 250
     """Steps over which the size then falls to zero."""
-    energy_change: float = 0.01
+    energy_change: float = 0.015
     """Settled: over WINDOW steps energy fell by at most this share of its fall since step 100 ..."""
-    texture_change: float = 0.4
-    """... the voxels that changed side are at most this share of solid or void, whichever is rarer ..."""
-    share_change: float = 0.012
-    """... and over twice as many steps this one grew or shrank by at most that share: at a fixed mean of u, it does so as
-    long as thin parts form or holes close."""
+    texture_change: float = 0.15
+    """... and the voxels that changed side are at most this share of solid or void, whichever is rarer."""
     filter: Filter = Filter()
-    coarse: bool = True
-    """Whether the texture forms on voxels of eps / 1.5, where those asked for are finer."""
+    coarse: int = 250
+    """Steps made on voxels of eps / 1.5 at first, where those asked for are finer. With more of them thin rods and
+    beads part or join too often."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +75,6 @@ class FlowState:
     """Energy before each step."""
     solid: Array | None = None
     """bool, on the grid of that step: u > 0 at the last look."""
-    shares: tuple[float, ...] = ()
-    """Share of the voxels that are solid, at each look."""
     calm: bool = False
     """Whether that look found little changed."""
 
@@ -175,9 +171,9 @@ def _run(
     progress: Progress | None,
     on_state: Callable[[FlowState], None] | None,
 ) -> FieldSolution:
-    good, forming = state, coarser(task) if schedule.coarse else task
+    good, forming = state, coarser(task) if state.step < schedule.coarse else task
     while not _finished(state, schedule):
-        here = forming if state.decay_from < 0 else task
+        here = forming if state.step < schedule.coarse and state.decay_from < 0 else task
         u = here.field(state.amplitudes)
         energy, gradient = here.slope(u)
         if not (math.isfinite(energy) and math.isfinite(float(gradient.sum(dtype=float)))):
@@ -197,19 +193,17 @@ def _finished(state: FlowState, schedule: Schedule) -> bool:
 
 
 def _look(state: FlowState, solid: Array, schedule: Schedule) -> FlowState:
-    """Whether little changed since the last look, or the last but one: energy, texture, and share of the rarer phase."""
-    size = math.prod(solid.shape)
-    shares = (*state.shares, int(solid.sum()) / size)
-    quiet = state.decay_from < 0 and state.step >= max(schedule.least, 2 * WINDOW + 100) and state.solid is not None
+    """Whether energy fell little, against its fall since step 100, and few voxels changed side since the last look."""
+    comparable = state.solid is not None and state.solid.shape == solid.shape
+    quiet = comparable and state.decay_from < 0 and state.step >= max(schedule.least, 2 * WINDOW + 100)
     if quiet:
-        rarer = max(1 / size, min(shares[-1], 1 - shares[-1]))
-        moved = int((solid != state.solid).sum()) / size
-        quiet = moved <= schedule.texture_change * rarer
-        quiet &= abs(shares[-1] - shares[-3]) <= schedule.share_change * rarer
+        filled = int(solid.sum())
+        rarer = max(1, min(filled, math.prod(solid.shape) - filled))
+        quiet = int((solid != state.solid).sum()) <= schedule.texture_change * rarer
     if quiet:
         start, before, now = (float(np.median(state.energy[part])) for part in _PARTS)
         quiet = before - now <= schedule.energy_change * max(start - now, 1e-3 * abs(now))
-    return replace(state, solid=solid, shares=shares, calm=quiet)
+    return replace(state, solid=solid, calm=quiet)
 
 
 def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule) -> FlowState:

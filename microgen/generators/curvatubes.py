@@ -17,7 +17,7 @@ import numpy as np
 
 from microgen.core.device import chosen
 from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
-from microgen.generators.curvature_presets import PRESETS
+from microgen.generators.curvature_presets import PRESETS, step_for
 from microgen.generators.laws import number, require
 from microgen.generators.polynomial import Coefficients, Graded
 from microgen.generators.region import Region, Shape, digest, region, start_of
@@ -64,12 +64,18 @@ class Curvatubes:
         require(fine, "orientation", "a direction that is not zero", self.orientation)
 
     @classmethod
-    def preset(cls, name: str) -> Curvatubes:
-        """A named texture; `curvature_presets.PRESETS` says what each looks like and where it comes from."""
+    def preset(
+        cls, name: str, *, thickness: float | None = None, spacing: float = 1.0, eps: float | None = None
+    ) -> Curvatubes:
+        """A named texture; `curvature_presets.PRESETS` says what each looks like and where it comes from.
+
+        With a mean `thickness` of the solid, in the unit of the `spacing` of a voxel, dx is chosen for it.
+        """
         if name not in PRESETS:
             raise InvalidParameter("preset", expected="one of " + ", ".join(PRESETS), got=name)
-        preset = PRESETS[name]
-        return cls(Coefficients(*preset.coefficients), preset.mass, dx=preset.dx)
+        preset, width = PRESETS[name], cls.eps if eps is None else eps
+        dx = preset.dx if thickness is None else step_for(name, thickness, spacing, eps=width)
+        return cls(Coefficients(*preset.coefficients), preset.mass, dx=dx, eps=width)
 
     @classmethod
     def presets(cls) -> dict[str, str]:
@@ -147,13 +153,17 @@ class Curvatubes:
         )
 
     @staticmethod
+    def device(asked: str) -> str:
+        """ "cpu" or "cuda" for "auto", "cpu" or "cuda"; raises EnvironmentProblem where no GPU can be used."""
+        return chosen(asked)
+
+    @staticmethod
     def state(fields: Mapping[str, Any]) -> FlowState:
         """A state from its fields, as a file keeps them: a `start` for `sample`."""
         from microgen.core.flow import FlowState
 
         parts = {k: v for k, v in fields.items() if k in FlowState.__dataclass_fields__}
-        rows = {name: tuple(np.asarray(parts.get(name, ())).tolist()) for name in ("energy", "shares")}
-        return FlowState(**{**parts, **rows})
+        return FlowState(**{**parts, "energy": tuple(np.asarray(parts.get("energy", ())).tolist())})
 
     def samples(
         self,

@@ -63,7 +63,7 @@ def test_rerun_gives_the_same_bits_and_the_same_surface(made: Path, microgen) ->
 
 
 def test_json_has_the_fields_of_the_contract(microgen) -> None:
-    flags = ["--print.clip", "cylinder", "--print.scale", 3, "--print.printer", "sla"]
+    flags = ["--print.clip", "cylinder", "--print.scale", 2, "--print.printer", "sla"]
     done = microgen("curvatubes", *SMALL, *flags, "--out", "a.stl", "--json")
     assert done.code == 0
     result = done.json
@@ -71,7 +71,7 @@ def test_json_has_the_fields_of_the_contract(microgen) -> None:
     assert {"mass_error", "energy", "iterations", "statistics"} <= set(result)
     assert {"mean", "sd", "n"} == set(result["statistics"]["thickness"])
     assert result["grid"] == {"shape": [20] * 3, "spacing_um": [20.0] * 3, "periodic": [True] * 3}
-    assert max(result["print"]["bbox_mm"]) == pytest.approx(1.2, abs=0.01)
+    assert max(result["print"]["bbox_mm"]) == pytest.approx(0.8, abs=0.01)
     assert "% of the walls are below the 0.5 mm that sla prints" in done.err
 
 

@@ -77,7 +77,7 @@ def test_a_common_factor_however_large_changes_nothing(power: int) -> None:
 def test_presets_say_what_they_are_and_can_be_made(name: str) -> None:
     assert PRESETS[name].looks
     assert PRESETS[name].source
-    Curvatubes.preset(name).check(GRID, seed=0)
+    Curvatubes.preset(name).check(Grid((32,) * 3, (20.0,) * 3), seed=0)
 
 
 def test_an_unknown_preset_is_refused_with_the_list() -> None:
