@@ -41,11 +41,11 @@ class Schedule:
     """Steps at full size before the flow may settle."""
     most: int = 2000
     """Steps at full size after which it must."""
-    decay: int = 250
+    decay: int = 200
     """Steps over which the size then falls to zero."""
-    energy_change: float = 0.015
+    energy_change: float = 0.02
     """Settled: over WINDOW steps energy fell by at most this share of its fall since step 100 ..."""
-    texture_change: float = 0.15
+    texture_change: float = 0.18
     """... and the voxels that changed side are at most this share of solid or void, whichever is rarer."""
     filter: Filter = Filter()
     coarse: int = 250
