@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,18 @@ MICROMETRES = {
     "m": 1e6,
 }
 MICROMETRES |= {"inch": 25400.0, "in": 25400.0, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
+DAMAGE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    OSError,
+    EOFError,
+    MemoryError,
+    zlib.error,
+)
+"""What libraries for volumes raise on files that are cut short, altered or hostile."""
 NO_SIZE = "the file states no voxel size: 1 µm taken"
 
 

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from microgen.errors import UnreadableFile
-from microgen.io.grey import all_positive, grey_volume
+from microgen.io.grey import DAMAGE, all_positive, grey_volume
 from microgen.microstructure import Microstructure
 
 NAME = "nifti"
 SUFFIXES = (".nii.gz", ".nii")
 
 _UNITS = {"meter": 1e6, "mm": 1e3, "micron": 1.0}
-_DAMAGE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    OSError,
-    EOFError,
-    MemoryError,
-    zlib.error,
-)
 
 
 def read(path: str | Path) -> Microstructure:
@@ -43,7 +31,7 @@ def read(path: str | Path) -> Microstructure:
         values = np.asanyarray(image.dataobj)
         unit = str(image.header.get_xyzt_units()[0])
         sizes = tuple(float(h) for h in image.header.get_zooms())
-    except (*_DAMAGE, ImageFileError, HeaderDataError) as error:
+    except (*DAMAGE, ImageFileError, HeaderDataError) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise UnreadableFile(path, f"is no whole NIfTI ({reason})", remedy="Write or copy it again.") from error
     while values.ndim > 3 and values.shape[-1] == 1:

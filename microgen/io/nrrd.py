@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
-from microgen.io.grey import MICROMETRES, all_positive, grey_volume
+from microgen.io.grey import DAMAGE, MICROMETRES, all_positive, grey_volume
 from microgen.microstructure import Microstructure
 
 NAME = "nrrd"
 SUFFIXES = (".nrrd", ".nhdr")
-
-_DAMAGE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    OSError,
-    EOFError,
-    MemoryError,
-    zlib.error,
-)
 
 
 def read(path: str | Path) -> Microstructure:
@@ -40,7 +27,7 @@ def read(path: str | Path) -> Microstructure:
         values, header = nrrd.read(str(path), index_order="F")
         spacing = _spacing(header, values.ndim)
         factor, notes = _unit(header)
-    except (*_DAMAGE, nrrd.NRRDError) as error:
+    except (*DAMAGE, nrrd.NRRDError) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise UnreadableFile(path, f"is no whole NRRD ({reason})", remedy="Write or copy it again.") from error
     if spacing is None or not all_positive(spacing):
