@@ -29,14 +29,11 @@ def _plain(value: Any) -> Any:
     return {"mean": mean, "sd": math.sqrt(float(np.average((values - mean) ** 2, weights=weights))), "n": len(values)}
 
 
-def tell(statistics: Mapping[str, Any], reporter: Reporter) -> None:
+def tell(statistics: Mapping[str, Any], ndim: int, reporter: Reporter) -> None:
     """A table on stderr."""
-    rows = []
-    for name, value in statistics_object(statistics).items():
-        unit = getattr(statistics[name], "unit", "")
-        mean, sd = (value["mean"], value["sd"]) if isinstance(value, dict) else (value, None)
-        shown = "–" if mean is None or not math.isfinite(mean) else f"{mean:.4g}"
-        rows.append((name.replace("_", " "), shown, "" if sd is None else f"± {sd:.3g}", unit))
+    from microgen.report.tables import numbers_table
+
+    table = numbers_table(statistics, ndim)
     reporter.say()
-    reporter.table(("statistic", "value", "sd", "unit"), rows)
+    reporter.table(table.columns, table.rows)
     reporter.say()

@@ -7,17 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from microgen.descriptors.units import unit_of_number
 from microgen.io.atomic import atomic_path
-
-_POWERS = {"specific_surface": "1/µm", "connectivity_density": "1/µm³"}
-"""Units of plain numbers of a volume; distributions and curves know their own."""
 
 
 def unit_of(name: str, value: Any, ndim: int) -> str:
     """Unit of a statistic, empty for counts and shares."""
-    if not _is_number(value):
-        return value.unit
-    return "1/µm²" if name == "connectivity_density" and ndim == 2 else _POWERS.get(name, "")
+    return unit_of_number(name, ndim) if _is_number(value) else value.unit
 
 
 def statistics_objects(statistics: Mapping[str, Any]) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
     written += save_report(sample, job, statistics)
     _checkpoint.clear(job)
-    tell(statistics, reporter)
+    tell(statistics, sample.grid.ndim, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)
     if problem or refused:

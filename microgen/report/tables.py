@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from microgen.descriptors.distribution import Distribution
+from microgen.descriptors.units import unit_of_number
+
 BLANK = "–"
 """Stands for what is not known."""
 
@@ -163,3 +166,24 @@ def length(value: float) -> str:
     if value >= 1000:
         return f"{number(value / 1000)} mm"
     return f"{number(value)} µm" if value >= 0.995 else f"{number(value * 1000)} nm"
+
+
+def numbers_table(statistics: Mapping[str, Any], ndim: int) -> Table:
+    """Every number, and mean and standard deviation of every distribution; curves are left out."""
+    rows = []
+    for name, value in statistics.items():
+        if isinstance(value, Distribution):
+            factor, unit = per_mm(value.unit, value.mean)
+            rows.append((label(name), number(factor * value.mean), f"± {number(factor * value.sd)}", unit))
+        elif isinstance(value, int | float | np.number):
+            factor, unit = per_mm(unit_of_number(name, ndim), float(value))
+            rows.append((label(name), number(factor * float(value)), "", unit))
+    return Table(("statistic", "value", "sd", "unit"), tuple(rows))
+
+
+PER_MM = {"1/µm": (1e3, "1/mm"), "1/µm²": (1e6, "1/mm²"), "1/µm³": (1e9, "1/mm³")}
+
+
+def per_mm(unit: str, value: float) -> tuple[float, str]:
+    """Factor and unit for a reader: per mm where there would be zeros after the point, as of bone."""
+    return PER_MM[unit] if unit in PER_MM and abs(value) < 0.1 else (1.0, unit)

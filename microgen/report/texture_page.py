@@ -13,7 +13,7 @@ from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import charts, markup
 from microgen.report.rendering import draw_solid
-from microgen.report.tables import Table, label, length, number, share
+from microgen.report.tables import Table, label, length, number, numbers_table, per_mm, share
 
 SOLID, VOID = np.array([52, 84, 120.0]), np.array([236, 239, 243.0])
 
@@ -34,34 +34,13 @@ def texture_body(
     else:
         parts.append(markup.section("At a glance", _plane(sample)))
     cards = [_thickness(statistics), _curvatures(statistics), _trace(made)]
-    parts.append(markup.section("What it is like", _row(cards), "<br>", markup.table(numbers_table(statistics))))
+    table = markup.table(numbers_table(statistics, sample.grid.ndim))
+    parts.append(markup.section("What it is like", _row(cards), "<br>", table))
     if "print" in made.achieved:
         parts.append(markup.section("The solid to print", markup.facts(_printed(made.achieved["print"]))))
     if members:
         parts.append(markup.section("The ensemble", markup.table(texture_summary(members))))
     return "".join(parts)
-
-
-def numbers_table(statistics: Mapping[str, Any]) -> Table:
-    """Every number, and mean and standard deviation of every distribution; curves are left out."""
-    rows = []
-    for name, value in statistics.items():
-        if isinstance(value, Distribution):
-            factor, unit = _in_mm(value.unit, value.mean)
-            rows.append((label(name), number(factor * value.mean), f"± {number(factor * value.sd)}", unit))
-        elif isinstance(value, int | float | np.number):
-            factor, unit = _in_mm(UNITS.get(name, ""), float(value))
-            rows.append((label(name), number(factor * float(value)), "", unit))
-    return Table(("statistic", "value", "sd", "unit"), tuple(rows))
-
-
-UNITS = {"specific_surface": "1/µm", "connectivity_density": "1/µm³"}
-IN_MM = {"1/µm": (1e3, "1/mm"), "1/µm²": (1e6, "1/mm²"), "1/µm³": (1e9, "1/mm³")}
-
-
-def _in_mm(unit: str, value: float) -> tuple[float, str]:
-    """Factor and unit for a reader: per mm where there would be zeros after the point, as of bone."""
-    return IN_MM[unit] if unit in IN_MM and abs(value) < 0.1 else (1.0, unit)
 
 
 def texture_summary(members: Sequence[Mapping[str, Any]]) -> Table:
@@ -167,7 +146,7 @@ def _curvatures(statistics: Mapping[str, Any]) -> str:
     if not len(first):
         return ""
     weights = first.share
-    factor, unit = _in_mm("1/µm", float(np.abs(first.mean)))
+    factor, unit = per_mm("1/µm", float(np.abs(first.mean)))
     chart = charts.density(
         factor * first.values, factor * second.values, weights, label=f"κ₁, {unit}", vertical=f"κ₂, {unit}"
     )

@@ -7,7 +7,7 @@ import pytest
 from made_up import FakeStatistic
 
 from microgen.report import Member, ensemble_summary, statistics_table
-from microgen.report.tables import BLANK, length, number, quantity, share, verdict
+from microgen.report.tables import BLANK, length, number, numbers_table, quantity, share, verdict
 
 
 def test_objective_statistics_come_first_in_their_order() -> None:
@@ -77,3 +77,12 @@ def test_summary_of_one_and_of_members_with_gaps() -> None:
     table = ensemble_summary([member(1, 0.01, 0.1), Member(2, None, achieved={"grains": 90})])
     assert table.rows[1][1:] == (BLANK, "90", BLANK, BLANK, "")
     assert ensemble_summary([]).rows == ()
+
+
+def test_numbers_of_a_texture_have_units_that_fit_the_dimension() -> None:
+    found = {"specific_surface": 0.0035, "connectivity_density": 3e-07, "volume_fraction": 0.2}
+    plane, volume = ({row[0]: row[1:] for row in numbers_table(found, ndim).rows} for ndim in (2, 3))
+    assert plane["specific surface"] == volume["specific surface"] == ("3.5", "", "1/mm")
+    assert plane["connectivity density"] == ("0.3", "", "1/mm²")
+    assert volume["connectivity density"] == ("300", "", "1/mm³")
+    assert plane["volume fraction"] == ("0.2", "", "")
