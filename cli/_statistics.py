@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from microgen.descriptors.units import unit_of_number
 from microgen.io.atomic import atomic_path
+from microgen.report.units import unit_of_number
 
 
 def unit_of(name: str, value: Any, ndim: int) -> str:

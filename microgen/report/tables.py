@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from microgen.descriptors.distribution import Distribution
-from microgen.descriptors.units import unit_of_number
+from microgen.report.units import unit_of_number
 
 BLANK = "–"
 """Stands for what is not known."""
