@@ -1,10 +1,13 @@
 """The flow of the curvature energy at fixed mass: from noise to a texture.
 
-u = m + filter(potential): the mean of u is m whatever the potential, as the filter takes the constant mode to zero.
-Descent in the potential is descent in u in the metric of the filter; with P(k) growing like k this is the H^-1 flow
-of Song 2022 (sec. 4), whose unknown is a vector field A with u = blur(div A + m). What the filter blurs away is not
-carried: the potential lives on a coarse grid of cell eps. The first steps, in which a texture forms out of noise, take
-the energy on voxels of eps / 1.5 where those asked for are finer: the modes are the same.
+u = m + modes of the box without the constant one: the mean of u is that of m, whatever their amplitudes. Descent in the
+amplitudes times a metric that grows like k² is the H^-1 flow of Song 2022 (sec. 4), whose unknown is a vector field A
+with u = blur(div A + m); modes shorter than eps, which that blur takes away, are left out. The first steps, in which a
+texture forms out of noise, take the energy on voxels of eps / 1.5 where those asked for are finer, with the same modes.
+
+What decides a texture is the path, not the energy at its end. Momentum and one rate for all modes keep to the path of
+the published algorithm: its Adam freezes its second moment at the huge gradients of the first steps, and is a gradient
+flow from then on. Adam with a shorter memory descends by signs, one size of step for all, and ends in other textures.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from threadpoolctl import threadpool_limits
 
 from microgen.core.operators import as_array
 from microgen.core.phase_field import Array, Field
-from microgen.core.problem import Filter, Problem, coarser, problem
+from microgen.core.problem import Metric, Problem, coarser, problem
 from microgen.core.starts import from_field, noise, scattered
 from microgen.errors import NotConverged
 
 Progress = Callable[[float, str], None]
-BETA_1, BETA_2 = 0.95, 0.99
+EARLY, LATE = 0.9, 0.97  # momentum while the texture forms, and after
+FADE = 5  # step in which the size of the steps has halved
 SMALLEST = 2**-10  # share of a step at which a flow that gives no number is given up
 WINDOW = 50  # steps between two looks at the texture
 _PARTS = (slice(95, 105), slice(-2 * WINDOW, -WINDOW), slice(-WINDOW, None))  # of the energies, for the test
@@ -35,22 +39,24 @@ _PARTS = (slice(95, 105), slice(-2 * WINDOW, -WINDOW), slice(-WINDOW, None))  # 
 class Schedule:
     """How far and how fast a flow goes. The defaults serve every texture; they are not meant to be tuned per case."""
 
-    rms: float = 0.0125
-    """Root mean square of the change of u in a step, before it decays."""
+    first: float = 0.05
+    """Root mean square of the change of u in the first step. It falls like one over the number of steps ..."""
+    rms: float = 0.006
+    """... down to this one, which is kept until the decay."""
     least: int = 300
     """Steps at full size before the flow may settle."""
-    most: int = 2000
+    most: int = 3000
     """Steps at full size after which it must."""
-    decay: int = 200
+    decay: int = 100
     """Steps over which the size then falls to zero."""
-    energy_change: float = 0.02
+    energy_change: float = 0.005
     """Settled: over WINDOW steps energy fell by at most this share of its fall since step 100 ..."""
     texture_change: float = 0.18
     """... and the voxels that changed side are at most this share of solid or void, whichever is rarer."""
-    filter: Filter = Filter()
-    coarse: int = 250
-    """Steps made on voxels of eps / 1.5 at first, where those asked for are finer. With more of them thin rods and
-    beads part or join too often."""
+    metric: Metric = Metric()
+    forming: int = 250
+    """Steps in which the texture forms: less momentum, the metric that is fast for all modes, and voxels of eps / 1.5
+    where those asked for are finer. With more steps on those, thin rods and beads part or join too often."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +68,8 @@ class FlowState:
 
     amplitudes: Array
     """Of u's modes, without the mass."""
-    first: Array
-    """Mean of the gradient at the coarse points."""
-    second: Array
-    """Mean of its square."""
+    mean: Array
+    """Running mean of the gradient by the modes."""
     step: int = 0
     share: float = 1.0
     """Share of the step that is taken: halved whenever the energy is no number."""
@@ -99,7 +103,7 @@ class FieldSolution:
 
 def _at_rest(amplitudes: Array) -> FlowState:
     amplitudes = amplitudes.astype(np.float32)
-    return FlowState(amplitudes, np.zeros_like(amplitudes), np.zeros_like(amplitudes))
+    return FlowState(amplitudes, np.zeros_like(amplitudes))
 
 
 def flow(
@@ -134,7 +138,7 @@ def flow(
         spacing=spacing,
         shape=shape,
         periodic=periodic,
-        filter=schedule.filter,
+        metric=schedule.metric,
         orientation=orientation,
         mask=mask,
         device=device,
@@ -158,9 +162,7 @@ def _begun(task: Problem, start: str | Array, width: float, seed: int | None) ->
 def _moved(state: FlowState, place: Callable[[Array], Any]) -> FlowState:
     """The state with its arrays put elsewhere."""
     solid = None if state.solid is None else place(state.solid)
-    return replace(
-        state, amplitudes=place(state.amplitudes), first=place(state.first), second=place(state.second), solid=solid
-    )
+    return replace(state, amplitudes=place(state.amplitudes), mean=place(state.mean), solid=solid)
 
 
 def _run(
@@ -171,9 +173,9 @@ def _run(
     progress: Progress | None,
     on_state: Callable[[FlowState], None] | None,
 ) -> FieldSolution:
-    good, forming = state, coarser(task) if state.step < schedule.coarse else task
+    good, forming = state, coarser(task) if state.step < schedule.forming else task
     while not _finished(state, schedule):
-        here = forming if state.step < schedule.coarse and state.decay_from < 0 else task
+        here = forming if state.step < schedule.forming and state.decay_from < 0 else task
         u = here.field(state.amplitudes)
         energy, gradient = here.slope(u)
         if not (math.isfinite(energy) and math.isfinite(float(gradient.sum(dtype=float)))):
@@ -207,22 +209,19 @@ def _look(state: FlowState, solid: Array, schedule: Schedule) -> FlowState:
 
 
 def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule) -> FlowState:
-    """One step of Adam in the potential, its size set by the change of u it makes."""
-    modes, n = task.modes, state.step + 1
-    pull = modes.to_points(task.cutoff * modes.from_voxels(gradient))
-    first = state.first + (1 - BETA_1) * (pull - state.first)
-    second = state.second + (1 - BETA_2) * (pull * pull - state.second)
-    size = (second / (1 - BETA_2**n)) ** 0.5
-    push = first / (1 - BETA_1**n) / (size + 1e-12 * float(size.max()) + 1e-30)
-    change = task.cutoff * modes.from_points(push)
-    rms = math.sqrt(float((change * change).sum(dtype=float)) / modes.size)
+    """One step against the mean gradient in the metric, of a given size."""
+    formed = state.step >= schedule.forming
+    beta = LATE if formed else EARLY
+    mean = state.mean + (1 - beta) * (task.modes.from_voxels(gradient) - state.mean)
+    change = (task.settling if formed else task.forming) * mean
+    rms = math.sqrt(float((change * change).sum(dtype=float)) / task.modes.size)
     begun = state.decay_from
     if begun < 0 and (state.calm or state.step >= schedule.most):
         begun = state.step
     left = 1.0 if begun < 0 else 1 - (state.step - begun) / max(schedule.decay, 1)
-    factor = schedule.rms * state.share * left / rms if rms > 0 else 0.0
-    amplitudes = state.amplitudes - factor * change
-    return replace(state, amplitudes=amplitudes, first=first, second=second, step=n, decay_from=begun)
+    size = max(schedule.first * FADE / (FADE + state.step), schedule.rms) * state.share * left
+    amplitudes = state.amplitudes - (size / rms if rms > 0 else 0.0) * change
+    return replace(state, amplitudes=amplitudes, mean=mean, step=state.step + 1, decay_from=begun)
 
 
 def _shorter(good: FlowState, bad: FlowState, task: Problem, began: float) -> FlowState:
@@ -234,8 +233,7 @@ def _shorter(good: FlowState, bad: FlowState, task: Problem, began: float) -> Fl
             "Use coefficients that are bounded below, or a larger eps.",
             best=best,
         )
-    rest = 0 * good.first
-    return replace(good, share=bad.share / 2, first=rest, second=rest, energy=good.energy)
+    return replace(good, share=bad.share / 2, mean=0 * good.mean, energy=good.energy)
 
 
 def _tell(state: FlowState, schedule: Schedule, progress: Progress | None, on_state) -> None:

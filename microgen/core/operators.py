@@ -107,12 +107,8 @@ class Modes:
         """Amplitudes [counts] of a field [shape]: the adjoint of `to_voxels`."""
         return _product(field, tuple(b.T for b in self._fine))
 
-    def to_points(self, amplitudes: Array) -> Array:
-        """Values at the points of the coarse grid [counts]; a rotation."""
-        return _product(amplitudes, self._coarse)
-
     def from_points(self, values: Array) -> Array:
-        """Inverse and adjoint of `to_points`."""
+        """Amplitudes of the field with these values at the points of the coarse grid [counts]; a rotation."""
         return _product(values, tuple(b.T for b in self._coarse))
 
 

@@ -17,20 +17,31 @@ LEAST = 1.5  # voxels in eps: with fewer the interface feels the grid
 
 
 @dataclass(frozen=True)
-class Filter:
-    """u = m + P potential, with P(k) = k / sqrt(k² + k0²) · 1/(1 + k²/2) · exp(-(blur k)²/2), k in 1/eps."""
+class Metric:
+    """How fast each mode may descend: u moves against P(k)² times the gradient. Wave numbers k are in 1/eps.
+
+    While the texture forms, P = k / sqrt(k² + k0²) · 1/(1 + k²/2) · exp(-(blur k)²/2). Once it has, and slow modes are
+    left, P = k / (1 + k³) · exp(-(settled_blur k)²/2): the energy grows like k⁴ and is about as steep in this metric
+    along all modes beyond 1/eps, so larger steps are stable. Both are H^-1 for the texture, with k below 1/eps.
+    """
 
     k0: float = 6.0
     """Up to it the metric is H^-1, beyond it L2."""
     blur: float = 0.75
-    """Width of the Gaussian, in eps. It is part of the model: some polynomials are bounded below by nothing else."""
-    metric: str = "H-1"
-    """"H-1", or "L2": P without its first factor, the constant mode left out."""
+    """Width of a Gaussian, in eps. It is part of the model: some polynomials are bounded below by nothing else."""
+    settled_blur: float = 0.6
+    kind: str = "H-1"
+    """"H-1", or "L2": P without its factor k, the constant mode left out."""
 
-    def __call__(self, k: Array) -> Array:
-        """P of wave numbers in 1/eps."""
-        rise = k / np.sqrt(k**2 + self.k0**2) if self.metric == "H-1" else (k > 0).astype(float)
-        return rise / (1 + k**2 / 2) * np.exp(-((self.blur * k) ** 2) / 2)
+    def forming(self, k: Array) -> Array:
+        """P² of wave numbers while the texture forms; its peak does not matter, as steps have a given length."""
+        rise = k / np.sqrt(k**2 + self.k0**2) if self.kind == "H-1" else (k > 0).astype(float)
+        return (rise / (1 + k**2 / 2) * np.exp(-((self.blur * k) ** 2) / 2)) ** 2
+
+    def settling(self, k: Array) -> Array:
+        """P² once it has formed."""
+        rise = k if self.kind == "H-1" else (k > 0).astype(float)
+        return (rise / (1 + k**3) * np.exp(-((self.settled_blur * k) ** 2) / 2)) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +52,10 @@ class Problem:
     modes: Modes
     base: Array
     """float32 [shape]: m, kept by every step."""
-    cutoff: Array
-    """float32 [counts]: the filter P; zero for the constant mode."""
+    forming: Array
+    """float32 [counts]: the metric while the texture forms; zero for the constant mode."""
+    settling: Array
+    """float32 [counts]: the metric afterwards."""
     mask: Mask | None = None
     """Where u has the mean of m too; beside the box, which always has it."""
 
@@ -70,20 +83,21 @@ def problem(
     spacing: tuple[float, ...],
     shape: tuple[int, ...],
     periodic: tuple[bool, ...],
-    filter: Filter,  # noqa: A002  it is one
+    metric: Metric,
     orientation: tuple[Field, tuple[Field, ...]] | None = None,
     mask: Array | None = None,
     device: str = "cpu",
 ) -> Problem:
-    """Energy, modes and filter of a flow; where eps varies, its smallest value sets the filter."""
+    """Energy, modes and metric of a flow; where eps varies, its smallest value sets the metric."""
     mu, theta = orientation or (0.0, (0.0,) * 3)
     fields = [np.asarray(x, np.float32) if np.ndim(x) else x for x in (*coefficients, eps)]
     energy = Energy(tuple(fields[:6]), fields[6], spacing, periodic, mu, theta)
     width = float(np.min(eps))
     modes = Modes(shape, spacing, periodic, width, device=device)
     base = modes.placed(np.broadcast_to(np.asarray(mass, np.float32), shape))
-    cutoff = modes.placed(filter(modes.k * width).astype(np.float32))
-    return Problem(energy, modes, base, cutoff, None if mask is None else masked(modes, mask))
+    k = modes.k * width
+    forming, settling = (modes.placed(p(k).astype(np.float32)) for p in (metric.forming, metric.settling))
+    return Problem(energy, modes, base, forming, settling, None if mask is None else masked(modes, mask))
 
 
 def coarser(task: Problem) -> Problem:
@@ -99,7 +113,7 @@ def coarser(task: Problem) -> Problem:
     rougher = replace(modes, shape=shape, spacing=spacing, of=modes.shape)
     base = modes.placed(_picked(as_array(task.base), places))
     mask = None if task.mask is None else masked(rougher, _picked(as_array(task.mask.inside), places))
-    return Problem(_sampled(energy, spacing, places), rougher, base, task.cutoff, mask)
+    return Problem(_sampled(energy, spacing, places), rougher, base, task.forming, task.settling, mask)
 
 
 def _sampled(energy: Energy, spacing: tuple[float, ...], places: Sequence[Array]) -> Energy:

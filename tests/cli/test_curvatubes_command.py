@@ -71,7 +71,7 @@ def test_json_has_the_fields_of_the_contract(microgen) -> None:
     assert {"mass_error", "energy", "iterations", "statistics"} <= set(result)
     assert {"mean", "sd", "n"} == set(result["statistics"]["thickness"])
     assert result["grid"] == {"shape": [20] * 3, "spacing_um": [20.0] * 3, "periodic": [True] * 3}
-    assert max(result["print"]["bbox_mm"]) == pytest.approx(0.8, abs=0.01)
+    assert 0.7 < max(result["print"]["bbox_mm"]) <= 0.8 + 1e-6, "0.4 mm doubled, less void at the ends"
     assert "% of the walls are below the 0.5 mm that sla prints" in done.err
 
 

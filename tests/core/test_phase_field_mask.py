@@ -13,7 +13,7 @@ from microgen.core.kernels import phase_field_reference as reference
 from microgen.core.masked import masked
 from microgen.core.operators import Modes
 from microgen.core.phase_field import Energy
-from microgen.core.problem import Filter, problem
+from microgen.core.problem import Metric, problem
 from microgen.core.starts import scattered
 
 TUBES = (1.0, 2.0, 6.0, -40.0, -40.0, 400.0)
@@ -54,8 +54,8 @@ def test_gradient_with_a_mask_is_that_of_autograd(periodic: tuple[bool, ...]) ->
 def test_a_mask_that_moves_around_the_torus_changes_nothing() -> None:
     mask, u = ball(SHAPE, 7), np.random.default_rng(2).uniform(-1, 1, SHAPE).astype(np.float32)
     settings = {"mass": -0.4, "eps": 0.02, "spacing": STEP, "shape": SHAPE, "periodic": (True,) * 3}
-    here = problem(TUBES, **settings, filter=Filter(), mask=mask)
-    there = problem(TUBES, **settings, filter=Filter(), mask=np.roll(mask, (5, 3, -4), (0, 1, 2)))
+    here = problem(TUBES, **settings, metric=Metric(), mask=mask)
+    there = problem(TUBES, **settings, metric=Metric(), mask=np.roll(mask, (5, 3, -4), (0, 1, 2)))
     value, slope = here.slope(u)
     moved, turned = there.slope(np.roll(u, (5, 3, -4), (0, 1, 2)))
     assert moved == pytest.approx(value, rel=1e-6)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from microgen.core.flow import Schedule, flow
-from microgen.core.problem import Filter, Problem, coarser, problem
+from microgen.core.problem import Metric, Problem, coarser, problem
 
 TUBES = (1.0, 2.0, 6.0, -40.0, -40.0, 400.0)
 
 
 def fine(**changes) -> Problem:
-    settings = {"mass": -0.4, "eps": 0.04, "spacing": (0.01, 0.02, 0.01), "shape": (40, 24, 48), "filter": Filter()}
+    settings = {"mass": -0.4, "eps": 0.04, "spacing": (0.01, 0.02, 0.01), "shape": (40, 24, 48), "metric": Metric()}
     return problem(TUBES, **{**settings, "periodic": (True, False, True), **changes})
 
 
@@ -70,4 +70,4 @@ def test_tensors_flow_like_arrays() -> None:
     tensors = flow(TUBES, **asked, seed=3, schedule=short, device="cpu:0")
     np.testing.assert_allclose(tensors.field, arrays.field, atol=2e-3)
     np.testing.assert_allclose(tensors.history, arrays.history, rtol=1e-3)
-    assert isinstance(tensors.state.first, np.ndarray)
+    assert isinstance(tensors.state.mean, np.ndarray)

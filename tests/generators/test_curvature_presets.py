@@ -61,11 +61,11 @@ def test_bone_has_the_sizes_of_bone_on_voxels_of_20_micrometres() -> None:
 
 
 def test_tubes_are_rods() -> None:
-    assert structure_model_index(made("tubes")) == pytest.approx(3, abs=0.35)
+    assert structure_model_index(made("tubes", 80)) == pytest.approx(3, abs=0.35)
 
 
 def test_spheres_are_separate_balls() -> None:
-    balls = made("spheres")
+    balls = made("spheres", 64)
     assert euler_number(balls) == components(balls) > 5
 
 
