@@ -59,7 +59,7 @@ def understand(request: Request, reporter: Reporter) -> Scan:
             "Use a larger map, or a smaller --min-pixels."
         )
     target = microgen.Target.from_scan(segmented, radians(request.threshold), request.min_pixels)
-    for note in target.notes:
+    for note in target.caveats:
         reporter.warn(note)
     return Scan(path, measured, segmented, target, facts, sha256(path))
 
@@ -92,7 +92,7 @@ def fitted(scan: Scan, job: Job) -> Polycrystal:
         raise InvalidParameter("--shape", expected="3 numbers with --ebsd", got=request.shape, remedy=remedy)
     with job.reporter.stage("fitting the laws", "fit") as progress:
         return microgen.fit(
-            scan.target, grains=job.flags.grains, seed=job.common.seed, budget=request.fit, progress=progress
+            job.flags, scan.target, seed=job.common.seed, budget=request.fit, progress=progress
         ).generator
 
 

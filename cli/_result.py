@@ -61,14 +61,16 @@ def statistics_object(statistics: Mapping[str, Any]) -> dict[str, Any]:
     return {key: {name: getattr(s, name) for name in names} for key, s in statistics.items()}
 
 
-def closing(statistics: Mapping[str, Any], reporter: Reporter) -> None:
+def closing(
+    statistics: Mapping[str, Any], reporter: Reporter, *, what: str = "two scans of this size show between them"
+) -> None:
     """The closing table: target against achieved, with what the scan itself can resolve."""
     from microgen.report import statistics_table
 
     table = statistics_table(statistics)
     reporter.say()
     reporter.table(table.columns, table.rows)
-    reporter.say("inside: within the p95 of what two scans of this size show between them; held out: not fitted")
+    reporter.say(f"inside: within the p95 of what {what}; held out: not fitted")
     reporter.say()
 
 

@@ -73,7 +73,7 @@ def save_report(
             segmented=scan.segmented if scan else None,
             statistics=statistics,
             members=members,
-            warnings=scan.target.notes if scan else [],
+            warnings=scan.target.caveats if scan else [],
         )
         if page.name == PAGE:
             page.parent.mkdir(exist_ok=True)

@@ -37,6 +37,14 @@ class TextureRequest:
     """Size of a voxel in the coefficients' length unit: smaller makes larger features. Default 0.01."""
     eps: float | None = None
     """Width of the interface in the same unit, at least 1.5 voxels. Default 0.02."""
+    uct: Path | None = None
+    """Volume to be matched: TIFF, a folder of slices, NRRD, NIfTI, NumPy, RAW with JSON. A texture is fitted to it."""
+    fit: Annotated[str, Parameter(show_default=False)] = "quick"
+    """How hard to fit: quick (20 samples), full (60), or their number. Default quick."""
+    free: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """What the fit may change: mass, dx, reduced.H0 ... Default: all of them."""
+    trials: Path | None = None
+    """File for the trials of the fit (.jsonl), which --resume goes on with. Default: beside the first output."""
     thickness: Annotated[float | None, Parameter(show_default=False)] = None
     """Mean thickness of the solid of a preset, µm (or with a unit: 0.15mm): sets --dx."""
     graded: Path | None = None
@@ -73,6 +81,9 @@ class TextureRequest:
         demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
         demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
         axes_of(self.periodic, self.ndim)
+        lonely = self.uct is None or not (self.preset or self.coefficients or self.graded or self.thickness)
+        demand(lonely, "--uct", "no --preset, --coefficients, --graded or --thickness beside it", self.uct)
+        demand(self.fit in ("quick", "full") or self.fit.isdigit(), "--fit", "quick, full or a number", self.fit)
         fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
         demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
 
@@ -84,6 +95,8 @@ class TextureRequest:
     @property
     def name(self) -> str:
         """What files are called when no names are given."""
+        if self.uct is not None:
+            return f"{self.uct.name.split('.')[0]}_rve"
         return self.preset[0] if self.preset else self.graded.stem if self.graded else "curvatubes"
 
 

@@ -16,7 +16,7 @@ from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
 from microgen.report import texture_summary
 
-from . import _checkpoint, _ensemble, _region, _solid, _texture_preview
+from . import _checkpoint, _ensemble, _region, _solid, _texture_preview, _uct
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags
 from ._job import Run
@@ -25,6 +25,7 @@ from ._outputs import PAGE, Outputs, plan
 from ._progress import Reporter
 from ._result import achieved, finish, grid_object, result_object
 from ._texture import TextureRequest, generator, grid_of, listing
+from ._volume import VolumeFlags
 
 curvatubes = FlagApp(name="curvatubes")
 PRINTED = Parameter(name="print", group=Group("Surfaces to print (.stl, .3mf)", sort_key=2))
@@ -37,17 +38,22 @@ class Texture(Run):
     """One run of `microgen curvatubes`."""
 
     request: TextureRequest
+    fitted: _uct.Fitted | None = None
+    """The volume that the texture was fitted to."""
 
 
 @curvatubes.default
 def run(
     *,
     request: TextureRequest = TextureRequest(),  # noqa: B008 - frozen
+    volume: VolumeFlags = VolumeFlags(),  # noqa: B008 - frozen
     printed: Annotated[Print, PRINTED] = Print(),  # noqa: B008 - frozen
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> int:
-    """Make a foam, bone, sponge or membrane: a level set whose surface has chosen curvatures."""
+    """Make a foam, bone, sponge or membrane: a level set whose surface has chosen curvatures, or those of a volume."""
     given = given_flags(common)
+    if request.uct is not None:
+        return from_volume(request, volume, printed, common, given)
     if "preset" in given and not request.preset:
         print(listing())
         return 0
@@ -62,6 +68,27 @@ def run(
     check_memory(_texture_preview.memory_need(grid))
     options = _region.options(request, grid)
     made.check(grid, seed=common.seed, **options)
+    if request.samples:
+        return _ensemble.run(job, _family(job, made, grid, printed=printed, options=options))
+    return single(job, made, grid, printed=printed, options=options)
+
+
+def from_volume(
+    request: TextureRequest, flags: VolumeFlags, printed: Print, common: Common, given: dict[str, Any]
+) -> int:
+    """Fit a texture to a volume, and make it."""
+    job = start(request, common, given)
+    volume = _uct.understand(request, flags, job.reporter)
+    if common.resume and not request.samples and job.outputs.done(job.identity()):
+        return already_there(job)
+    if common.dry_run:
+        return _uct.preview(request, job)
+    fitted = _uct.fit(request, volume, job, _uct.base_of(request))
+    made, grid = fitted.result.generator, _uct.grid_of(request, fitted)
+    options = _region.options(request, grid)
+    made.check(grid, seed=common.seed, **options)
+    check_memory(_texture_preview.memory_need(grid))
+    job = replace(job, fitted=fitted)
     if request.samples:
         return _ensemble.run(job, _family(job, made, grid, printed=printed, options=options))
     return single(job, made, grid, printed=printed, options=options)
@@ -115,7 +142,7 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Tex
     )
     job = Texture(
         request=request,
-        inputs=_region.files(request),
+        inputs=_region.files(request) | _uct.files(request),
         common=common,
         given=given,
         outputs=outputs,
@@ -156,10 +183,11 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     tell_status(sample, reporter)
     if sample.measured is not None:
         reporter.say(_region.MASKED)
-    sample = document(sample, job, statistics_object(statistics), printed)
+    comparison = _uct.comparison(job.fitted, sample, job) if job.fitted else {}
+    sample = document(sample, job, statistics_object(statistics), printed, comparison=comparison)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
-    written += save_report(sample, job, statistics)
+    written += save_report(sample, job, statistics, comparison=comparison)
     _checkpoint.clear(job)
     tell(statistics, sample.grid.ndim, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
@@ -197,13 +225,22 @@ def already_there(job: Run) -> int:
 
 
 def document(
-    sample: Microstructure, job: Texture, statistics: dict[str, Any], printed: Print, member: int = 0
+    sample: Microstructure,
+    job: Texture,
+    statistics: dict[str, Any],
+    printed: Print,
+    member: int = 0,
+    *,
+    comparison: Mapping[str, Any] | None = None,
 ) -> Microstructure:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("curvatubes")
     configuration = {**made.configuration, **_region.told(job.request, made.configuration)}
     configuration |= {"print": asdict(printed), "run": job.identity(member)}
     figures = achieved(sample) | {"statistics": statistics}
+    if job.fitted is not None:
+        configuration |= job.fitted.configuration(job.request)
+        figures |= job.fitted.figures(comparison or {})
     provenance = Provenance(
         "curvatubes", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
     )
@@ -214,18 +251,28 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     """Grid, figures and statistics of one sample, as the JSON output has them."""
     figures = achieved(sample)
     assert isinstance(sample.grid, Grid)
-    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in (*FIGURES, "statistics", "print")}}
+    told = {name: figures.get(name) for name in (*FIGURES, "statistics", "print")}
+    told |= {name: figures[name] for name in ("fit", "comparison") if name in figures}
+    return {"grid": grid_object(sample.grid), **told}
 
 
 def save_report(
-    sample: Microstructure, job: Run, statistics: Mapping[str, Any], members: Sequence[dict[str, Any]] = ()
+    sample: Microstructure,
+    job: Texture,
+    statistics: Mapping[str, Any],
+    members: Sequence[dict[str, Any]] = (),
+    *,
+    comparison: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write the page, when one is asked for."""
     page = job.outputs.report
     if page is None:
         return []
     with job.reporter.stage("drawing the report", "report"):
-        text = microgen.render_report(sample, statistics=statistics, members=members)
+        fitted: dict[str, Any] = {}
+        if job.fitted is not None:
+            fitted = {"scan": job.fitted.volume, "comparison": comparison, "warnings": job.fitted.notes}
+        text = microgen.render_report(sample, statistics=statistics, members=members, **fitted)
         if page.name == PAGE:
             page.parent.mkdir(exist_ok=True)
         with atomic_path(page, job.replaces) as part:

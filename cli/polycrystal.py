@@ -100,7 +100,7 @@ def _family(job: Job, scan: Scan | None) -> _ensemble.Family:
         return processes, laws.samples(grid, job.samples, **options)
 
     def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
-        statistics = microgen.compare_sections(sample, scan.target, seed=job.common.seed) if scan else {}
+        statistics = microgen.compare(sample, scan.target, seed=job.common.seed) if scan else {}
         sample = document(sample, job, scan=scan, statistics=statistics, member=member)
         save(sample, outputs, quiet)
         return sample, statistics
@@ -127,7 +127,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
     statistics: dict[str, Any] = {}
     if scan is not None:
         with reporter.stage("comparing sections with the scan", "compare"):
-            statistics = microgen.compare_sections(sample, scan.target, seed=job.common.seed)
+            statistics = microgen.compare(sample, scan.target, seed=job.common.seed)
     sample = document(sample, job, scan=scan, statistics=statistics)
     written = save(sample, job.outputs, job) + save_report(sample, job, scan=scan, statistics=statistics)
     reporter.say(volume_line(achieved(sample)))

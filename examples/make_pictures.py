@@ -24,7 +24,9 @@ GRAINS, SHAPE, DPI, GAP = 1000, (128, 128, 128), 100, 70
 def main(scan_path: str, folder: str) -> None:
     scan = microgen.read(scan_path)
     segmented = microgen.segment_grains(scan)
-    fitted = microgen.fit(microgen.Target.from_scan(segmented, radians(5), 10), grains=GRAINS, seed=0).generator
+    fitted = microgen.fit(
+        microgen.Polycrystal(GRAINS), microgen.Target.from_scan(segmented, radians(5), 10), seed=0
+    ).generator
     grid, grains, _ = microgen.resolve_box(GRAINS, SHAPE, None, fitted.size.resolved_mean, size_law=fitted.size)
     sample = replace(fitted, grains=grains).sample(grid, seed=0)
 

@@ -21,14 +21,14 @@ def main(scan_path: str, out_path: str) -> None:
 
     # Laws whose sections look like the scan: sizes, shapes, phases, orientations.
     target = microgen.Target.from_scan(segmented, threshold, min_pixels)
-    fitted = microgen.fit(target, grains=300, seed=0).generator
+    fitted = microgen.fit(microgen.Polycrystal(300), target, seed=0).generator
 
     # A box for 300 such grains, and one sample in it. Change the laws here: replace(fitted, lloyd=5), for one.
     grid, grains, _ = microgen.resolve_box(300, (64, 64, 64), None, fitted.size.resolved_mean, size_law=fitted.size)
     sample = replace(fitted, grains=grains).sample(grid, seed=0)
 
     # Fresh sections of the sample, seen as the microscope saw the scan, against the scan.
-    for name, s in microgen.compare_sections(sample, target, seed=1).items():
+    for name, s in microgen.compare(sample, target, seed=1).items():
         verdict = "inside" if s.distance <= s.noise_floor_p95 else "outside"
         print(f"{name:24} {s.target:10.4g} {s.achieved:10.4g} {s.unit:6} {verdict} the noise of the scan itself")
 

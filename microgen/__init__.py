@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.descriptors.describe import describe as describe
     from microgen.descriptors.grains import interior_grains as interior_grains
     from microgen.errors import MicrogenError as MicrogenError
-    from microgen.fitting.compare import compare_sections as compare_sections
-    from microgen.fitting.quick import fit as fit
+    from microgen.fitting.compare import compare as compare
+    from microgen.fitting.fit import fit as fit
     from microgen.fitting.survey import survey as survey
     from microgen.fitting.target import Target as Target
     from microgen.generators.box import resolve_box as resolve_box
@@ -58,9 +58,9 @@ _HOME = {
     "SizeLaw": "microgen.generators.laws",
     "Target": "microgen.fitting.target",
     "Texture": "microgen.generators.laws",
-    "compare_sections": "microgen.fitting.compare",
+    "compare": "microgen.fitting.compare",
     "describe": "microgen.descriptors.describe",
-    "fit": "microgen.fitting.quick",
+    "fit": "microgen.fitting.fit",
     "interior_grains": "microgen.descriptors.grains",
     "read": "microgen.io",
     "read_atlas": "microgen.io.atlas_table",

@@ -44,6 +44,7 @@ COLUMNS = (
     *(*STATISTICS, "seconds"),
 )
 """Of the table, in order."""
+PACKAGED = "atlas_64.npz"
 FEW_ACROSS = 1.0
 """Walls and gaps across the box; below, figures say as much of the box as of the texture."""
 GRID = np.linspace(0.0, 1.0, 65)
@@ -102,6 +103,28 @@ class Atlas:
     """shape, dx, eps, seed and prior, the same for all rows."""
     columns: dict[str, np.ndarray]
     """The COLUMNS, [rows]: float64, `sample` and `seed` int64, `status` text; nan where nothing was measured."""
+
+    @classmethod
+    def packaged(cls) -> Atlas:
+        """The one that comes with microgen, as `microgen atlas --samples 1000` makes it."""
+        import json
+        from importlib.resources import files
+
+        with files("microgen").joinpath(PACKAGED).open("rb") as file, np.load(file, allow_pickle=False) as data:
+            columns = {name: data[name] for name in COLUMNS}
+            settings = json.loads(str(data["settings"]))
+        wide = {name: c.astype(float) if c.dtype.kind == "f" else c for name, c in columns.items()}
+        return cls(settings, wide)
+
+    def pack(self, path: str) -> None:
+        """Write the file that `packaged` reads (.npz); a test compares the two."""
+        import json
+
+        kept = ("sample", "seed", *TEXTS, *COEFFICIENTS, "mass")  # what makes a texture again
+        columns = {
+            name: c if name in kept else c.astype(np.float32) for name, c in self.columns.items() if name in COLUMNS
+        }
+        np.savez_compressed(path, settings=np.array(json.dumps(self.settings)), **columns)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return len(self.columns["sample"])

@@ -15,12 +15,17 @@ MicrogenError                       exit code 1 at the command line
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class MicrogenError(Exception):
     """Base of all errors raised on purpose."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors of worker processes arrive whole, though they are not made from the text they show."""
+        return _remade, (type(self), self.args, self.__dict__.copy())
 
 
 class InvalidParameter(MicrogenError, ValueError):
@@ -86,3 +91,9 @@ class NotPrintable(MicrogenError):
     """A surface is not closed, so it must not be written for printing."""
 
     exit_code = 5
+
+
+def _remade(kind: type[MicrogenError], args: tuple[Any, ...], state: dict[str, Any]) -> MicrogenError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

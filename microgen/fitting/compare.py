@@ -1,24 +1,41 @@
-"""Sections of a sample against a scan, statistic by statistic."""
+"""Samples against a target, statistic by statistic: sections against a scan, blocks against a volume."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from microgen.descriptors.grains import interior_grains
 from microgen.errors import InvalidParameter, NoGrains
+from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.sections import Body, sections
 from microgen.fitting.statistics import Kind, Statistic
 from microgen.fitting.target import Target
+from microgen.fitting.volume_target import VolumeTarget
 from microgen.microstructure import Microstructure
 
 TIMES, ENOUGH = 4, 500  # grains of the sections: so many times the scan's, and so many at least
 FEWEST = 3  # planes
 
 
-def compare_sections(sample: Microstructure, target: Target, *, seed: int) -> dict[str, Statistic]:
+def compare(samples: Microstructure | Sequence[Microstructure], target: Target, *, seed: int) -> dict[str, Statistic]:
+    """Every statistic of one or several samples against the target's, with the noise floor for what is compared.
+
+    `seed` draws the places of sections, and the resamples of the noise floor. Raises InvalidParameter for samples that
+    cannot be seen as the target was: without a power diagram for a scan, with other voxels for a volume.
+    """
+    parts = [samples] if isinstance(samples, Microstructure) else list(samples)
+    if isinstance(target, VolumeTarget):
+        return target.compare(parts, seed=seed)
+    if isinstance(target, SectionTarget) and len(parts) == 1:
+        return compare_sections(parts[0], target, seed=seed)
+    raise InvalidParameter("samples", expected="one sample for a scan", got=f"{len(parts)} and {type(target).__name__}")
+
+
+def compare_sections(sample: Microstructure, target: SectionTarget, *, seed: int) -> dict[str, Statistic]:
     """Every statistic of fresh sections of the sample against the scan's, with the noise floor for these counts.
 
     The sections are evaluated straight from the sample's power diagram at the scan's own pixels, at places drawn from
@@ -33,7 +50,7 @@ def compare_sections(sample: Microstructure, target: Target, *, seed: int) -> di
     }
 
 
-def cut(body: Body, target: Target, *, rng: np.random.Generator) -> list[Microstructure]:
+def cut(body: Body, target: SectionTarget, *, rng: np.random.Generator) -> list[Microstructure]:
     """Segmented sections of the body, until they hold four times the scan's grains; three to twelve.
 
     Planes in which no grain is large enough to keep are left out.
@@ -53,13 +70,13 @@ def cut(body: Body, target: Target, *, rng: np.random.Generator) -> list[Microst
     return maps
 
 
-def distinct_share(body: Body, target: Target) -> float:
+def distinct_share(body: Body, target: SectionTarget) -> float:
     """Share of the sections' grains that are not repetitions of a sample smaller than the map."""
     pairs = zip(target.grid.lengths, body.diagram.lengths)
     return math.prod(min(1.0, ours / wide) for wide, ours in pairs)
 
 
-def with_phases_of(body: Body, target: Target) -> Body:
+def with_phases_of(body: Body, target: SectionTarget) -> Body:
     """The same body with its phases numbered as the scan numbers them."""
     number = dict(zip(target.phase_names, target.phases))
     strange = [p.name for p in body.phases if p.name not in number]
@@ -70,7 +87,7 @@ def with_phases_of(body: Body, target: Target) -> Body:
 
 
 def _statistic(
-    name: str, kind: Kind, target: Target, *, maps: list[Microstructure], share: float, seed: int
+    name: str, kind: Kind, target: SectionTarget, *, maps: list[Microstructure], share: float, seed: int
 ) -> Statistic:
     there, here = target.measured[name], kind.measure(maps)
     empty = kind.count(there) == 0 or kind.count(here) == 0

@@ -1,4 +1,4 @@
-"""`fit`: laws whose sections look like the scan, by a handful of corrections of section moments.
+"""Laws whose sections look like the scan, by a handful of corrections of section moments.
 
 Nothing is unfolded. A sample is made, cut, segmented and measured as the scan was, and the laws are moved by what the
 sections lack: quantiles of the diameters, mean and spread of the aspect ratios, alignment of the long axes. The random
@@ -8,22 +8,19 @@ numbers are the same in every round, so that a difference between two rounds com
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import equivalent_diameter
-from microgen.errors import InvalidParameter
 from microgen.fitting.compare import cut, distinct_share, with_phases_of
 from microgen.fitting.kernel_width import kernel_width
+from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.sections import Body
 from microgen.fitting.size_curve import SizeCurve
 from microgen.fitting.statistics import resultant, thinned
-from microgen.fitting.target import Target
 from microgen.generators.box import resolve_box
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, Texture
 from microgen.generators.polycrystal import Polycrystal
@@ -49,16 +46,6 @@ class Round:
     parameters: dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """The generator whose sections came nearest to the scan."""
-
-    generator: Polycrystal
-    history: tuple[Round, ...]
-    seconds: float
-    notes: tuple[str, ...] = field(default=())
-
-
 @dataclass(frozen=True)
 class Guess:
     """The laws of one round."""
@@ -72,25 +59,17 @@ class Guess:
     lloyd: int = 0
 
 
-def fit(
-    target: Target, *, grains: int = 1000, seed: int, budget: str = "quick", progress: Progress | None = None
-) -> FitResult:
-    """The polycrystal of so many grains whose sections are nearest to the target.
+def corrected_laws(target: SectionTarget, *, seed: int, progress: Progress | None = None) -> Corrected:
+    """The laws whose sections are nearest to the target.
 
-    Orientations are drawn from the scan's own grains, phases have its shares. Deterministic in `seed`. Raises
-    InvalidParameter for another budget than "quick".
+    Orientations are drawn from the scan's own grains, phases have its shares. Deterministic in `seed`.
     """
-    if budget != "quick":
-        raise InvalidParameter(
-            "fit", expected="quick", got=budget, remedy="Other budgets are not part of this version."
-        )
-    began = time.perf_counter()
-    fixed = _Fixed.of(target)
+    fixed = Fixed.of(target)
     guess, history, best = first_guess(target, fixed), [], None
     for k in range(ROUNDS):
         if progress is not None:
             progress(k / ROUNDS, f"round {k + 1}: sections of a sample of {GRAINS} grains")
-        maps, floors = rehearse(guess, fixed, target, seed=seed, probes=3 if k < ROUGH else PROBES)
+        maps, floors = rehearse(polycrystal(guess, fixed), fixed, target, seed=seed, probes=3 if k < ROUGH else PROBES)
         fixed = replace(fixed, floors=fixed.floors or floors)
         done = _round(guess, target, fixed, maps)
         history.append(done)
@@ -101,9 +80,8 @@ def fit(
         guess = corrected(guess, target, fixed, maps)
     assert best is not None
     if progress is not None:
-        progress(1.0, f"fitted in {len(history)} rounds")
-    generator = replace(polycrystal(best[1], fixed), grains=grains)
-    return FitResult(generator, tuple(history), time.perf_counter() - began, target.notes)
+        progress(1.0, f"corrected in {len(history)} rounds")
+    return Corrected(polycrystal(best[1], fixed), fixed, tuple(history))
 
 
 def _settled(history: list[Round]) -> bool:
@@ -113,18 +91,18 @@ def _settled(history: list[Round]) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Fixed:
+class Fixed:
     """What the scan says directly, and the fit does not touch."""
 
     phases: tuple[PhaseLaw, ...]
     texture: Texture
     factors: np.ndarray
     """Size factor of each phase of the scan [all its phases]."""
-    floors: dict[str, float]
-    """Noise floor p95 of the fitted statistics."""
+    floors: dict[str, tuple[float, float]]
+    """Noise floor (median, p95) of the fitted statistics."""
 
     @classmethod
-    def of(cls, target: Target) -> _Fixed:
+    def of(cls, target: SectionTarget) -> Fixed:
         scan = target.scan
         factors = size_factors(target)
         known = zip(target.phases, target.phase_names, target.phase_fractions)
@@ -139,7 +117,16 @@ class _Fixed:
         return cls(tuple(laws), texture, factors, {})
 
 
-def size_factors(target: Target) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """The generator whose sections came nearest to the scan, of GRAINS grains."""
+
+    generator: Polycrystal
+    fixed: Fixed
+    history: tuple[Round, ...]
+
+
+def size_factors(target: SectionTarget) -> np.ndarray:
     """Mean section diameter of each phase over that of all, drawn to 1 where grains are few; [all phases of the scan].
 
     Scaled so that sum of share / factor³ = 1: then the mean of the size law is the one that fills a box.
@@ -157,7 +144,7 @@ def size_factors(target: Target) -> np.ndarray:
     return np.round(factors * scale, 6)
 
 
-def first_guess(target: Target, fixed: _Fixed) -> Guess:
+def first_guess(target: SectionTarget, fixed: Fixed) -> Guess:
     """Laws before any section was cut: stereology of spheres, and what sections of spheroids usually show."""
     pixel = target.grid.cell_measure
     visible = math.sqrt(4 * target.min_pixels * pixel / math.pi)
@@ -179,6 +166,7 @@ def first_guess(target: Target, fixed: _Fixed) -> Guess:
 
 
 FLATTEST, WIDEST = 5.0, 0.8  # mean aspect ratio, and deviation over its excess: beyond, grains only cut each other
+MEDIAN_CHANCE = 0.83  # over sqrt(n): the median of the same
 CHANCE = 1.73  # over sqrt(n): what n random axes reach as the length of their mean in 5 % of cases (Rayleigh)
 FLAT = 1.6  # mean aspect ratio of a section above which grains are taken to be flat: long ones do not show more
 SECTION_OF = {
@@ -188,7 +176,7 @@ SECTION_OF = {
 """Mean aspect ratio of the section -> of the grains, of samples without fabric; only a start."""
 
 
-def alignment(target: Target) -> tuple[tuple[float, float, float], float]:
+def alignment(target: SectionTarget) -> tuple[tuple[float, float, float], float]:
     """Axis of the long axes in the scan and its strength 0..1; 0 where it is no more than chance (Rayleigh, 5 %)."""
     angles: Distribution = target.measured["axis_angle"][1]
     mean = resultant(angles)
@@ -208,7 +196,7 @@ def reduced(maps: list[Microstructure], factors: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def polycrystal(guess: Guess, fixed: _Fixed) -> Polycrystal:
+def polycrystal(guess: Guess, fixed: Fixed) -> Polycrystal:
     """The generator of a guess."""
     mean = float(f"{guess.aspect_mean:.5g}")
     cv = float(f"{guess.aspect_sd / guess.aspect_mean:.5g}") if mean > 1 else 0.0
@@ -224,35 +212,40 @@ def polycrystal(guess: Guess, fixed: _Fixed) -> Polycrystal:
 
 
 def rehearse(
-    guess: Guess, fixed: _Fixed, target: Target, *, seed: int, probes: int = PROBES
-) -> tuple[list[Microstructure], dict[str, float]]:
-    """Segmented sections of a sample of the guess, which is solved on a coarse grid only; and the noise floors."""
-    generator = polycrystal(guess, fixed)
+    generator: Polycrystal, fixed: Fixed, target: SectionTarget, *, seed: int, probes: int = PROBES
+) -> tuple[list[Microstructure], dict[str, tuple[float, float]]]:
+    """Segmented sections of a sample of the laws, which is solved on a coarse grid only; and the noise floors."""
     grid, _, _ = resolve_box(GRAINS, None, None, None, size_law=generator.size)
     layout = generator.layout(grid, seed=seed)
-    _, solution = untangle(layout, grid, steps=guess.lloyd, probes=probes)
+    _, solution = untangle(layout, grid, steps=generator.lloyd, probes=probes)
     phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
     body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))
-    floors = {} if fixed.floors else _floors(target, maps, distinct_share(body, target))
-    return maps, floors
+    return maps, fixed.floors or _floors(target, maps, distinct_share(body, target))
 
 
-def _floors(target: Target, maps: list[Microstructure], share: float) -> dict[str, float]:
-    out = {}
+def _floors(target: SectionTarget, maps: list[Microstructure], share: float) -> dict[str, tuple[float, float]]:
+    out = {"axis": (MEDIAN_CHANCE / math.sqrt(target.interior), CHANCE / math.sqrt(target.interior))}
     for name in FITTED:
         kind = target.kinds[name]
         count = max(1, round(kind.count(kind.measure(maps)) * share))
-        out[name] = kind.floor(target.measured[name], count, np.random.default_rng(0))[1]
+        out[name] = kind.floor(target.measured[name], count, np.random.default_rng(0))
     return out
 
 
-def _round(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructure]) -> Round:
-    kinds: dict[str, Any] = {name: target.kinds[name] for name in FITTED}
-    distances = {name: kind.distance(target.measured[name], kind.measure(maps)) for name, kind in kinds.items()}
+def compared(
+    target: SectionTarget, fixed: Fixed, maps: list[Microstructure]
+) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
+    """Distances of the fitted statistics and of the mean axis, their floors, and what the sections showed."""
+    found = {name: target.kinds[name].measure(maps) for name in FITTED}
+    distances = {name: target.kinds[name].distance(target.measured[name], found[name]) for name in FITTED}
     distances["axis"] = _misalignment(target, maps)
-    floors = fixed.floors | {"axis": CHANCE / math.sqrt(target.interior)}
-    ratios = [distance / floors[name] for name, distance in distances.items() if floors[name] > 0]
+    return distances, fixed.floors, {name: target.kinds[name].value(found[name]) for name in FITTED}
+
+
+def _round(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Microstructure]) -> Round:
+    distances, floors, _ = compared(target, fixed, maps)
+    ratios = [distance / floors[name][1] for name, distance in distances.items() if floors[name][1] > 0]
     law = guess.size.law()
     parameters = {
         "size.mean": law.resolved_mean or math.nan,
@@ -265,7 +258,7 @@ def _round(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructur
     return Round(float(np.mean(ratios)) if ratios else 0.0, distances, parameters)
 
 
-def _misalignment(target: Target, maps: list[Microstructure]) -> float:
+def _misalignment(target: SectionTarget, maps: list[Microstructure]) -> float:
     """Difference of the mean axes of scan and sections, as vectors of the doubled angle."""
     wanted, shown = target.measured["axis_angle"], target.kinds["axis_angle"].measure(maps)
     return abs(resultant(wanted[1]) - resultant(shown[1]))
@@ -275,7 +268,7 @@ ROUND = 1.15  # mean aspect ratio of the law below which more regular sites do b
 REGULAR = 3  # Lloyd steps added at a time
 
 
-def corrected(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstructure]) -> Guess:
+def corrected(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Microstructure]) -> Guess:
     """The guess moved by what the sections lack."""
     size = guess.size.corrected(reduced([target.scan], fixed.factors), reduced(maps, fixed.factors), damping=0.8)
     there, here = target.measured["aspect_ratio"], target.kinds["aspect_ratio"].measure(maps)
@@ -291,7 +284,7 @@ def corrected(guess: Guess, target: Target, fixed: _Fixed, maps: list[Microstruc
     return replace(guess, size=size, aspect_mean=mean, aspect_sd=sd, concentration=strength, lloyd=lloyd)
 
 
-def _concentration(guess: Guess, target: Target, maps: list[Microstructure]) -> float:
+def _concentration(guess: Guess, target: SectionTarget, maps: list[Microstructure]) -> float:
     axis, wanted = alignment(target)
     if wanted == 0:
         return 0.0

@@ -51,6 +51,10 @@ class Coefficients:
         require(number(length) and length > 0, "length", "a positive factor", length)
         return Coefficients(self.a20, self.a11, self.a02, self.b10 / length, self.b01 / length, self.c / length**2)
 
+    def turned(self) -> Coefficients:
+        """Of the texture whose solid is the other one's void: p(-kappa_2, -kappa_1), to be made with minus the mass."""
+        return Coefficients(self.a02, self.a11, self.a20, -self.b01, -self.b10, self.c)
+
     @property
     def least(self) -> float:
         """Lowest value for kappa_1 >= kappa_2, -inf when there is none."""

@@ -18,13 +18,20 @@ EXPLANATION = (
 )
 
 
-def match_section(statistics: Mapping[str, Any]) -> str:
+BLOCKS = (
+    "Scan and sample were cut into blocks of one size and voxel, and each was measured in the same way. The noise "
+    "floor is the distance that blocks of the scan show among themselves: its median, and its 95th percentile (p95). A "
+    "statistic is inside when its distance is not above p95."
+)
+
+
+def match_section(statistics: Mapping[str, Any], explanation: str = EXPLANATION) -> str:
     """The section of the page; every card shows one distribution as histogram and as cumulative curve."""
     ordered = dict(sorted(statistics.items(), key=lambda item: not item[1].in_objective))
     rulers = [charts.bullet(s.distance, s.noise_floor, s.noise_floor_p95) for s in ordered.values()]
     cells = markup.table(statistics_table(ordered), extra=rulers, extra_head="distance to p95", judged="inside")
     cards = [_card(name, s) for name, s in ordered.items() if series_of(s)]
-    parts = [markup.paragraph(EXPLANATION), cells]
+    parts = [markup.paragraph(explanation), cells]
     if cards:
         parts += ["<br>", markup.legend([("scan", "target"), ("sample", "achieved")]), markup.row(cards, least=320)]
     return markup.section("Does the sample match the scan?", *parts)

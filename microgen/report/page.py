@@ -30,6 +30,7 @@ def render_report(
     scan: Microstructure | None = None,
     segmented: Microstructure | None = None,
     statistics: Mapping[str, Any] | None = None,
+    comparison: Mapping[str, Any] | None = None,
     provenance: Provenance | None = None,
     members: Sequence[Any] = (),
     warnings: Sequence[str] = (),
@@ -39,11 +40,13 @@ def render_report(
 
     `sample` needs labels and a grain table, or a level set (`statistics` then are those of `describe`, and `members`
     the rows of the summary); `provenance` defaults to its own. `scan` (as read), `segmented` and
-    `statistics` (NAME -> Statistic) are left out for a sample without a scan. `members` adds the summary of an
-    ensemble. Raises InvalidParameter.
+    `statistics` (NAME -> Statistic) are left out for a sample without a scan. Of a level set fitted to a volume, `scan`
+    is that volume and `comparison` (NAME -> Statistic) the two side by side. `members` adds the summary of an ensemble.
+    Raises InvalidParameter.
     """
     if sample.level_set is not None:
-        return _texture(sample, statistics, provenance, members=members, warnings=warnings, title=title)
+        fitted = {"comparison": comparison, "volume": scan}
+        return _texture(sample, statistics, provenance, members=members, warnings=warnings, title=title, **fitted)
     if sample.grain_id is None or sample.grains is None:
         raise InvalidParameter("sample", expected="a microstructure with grains and their table", got=sample.grid)
     made = provenance or sample.provenance or Provenance(command="")
@@ -69,16 +72,19 @@ def _texture(
     members: Sequence[Mapping[str, Any]],
     warnings: Sequence[str],
     title: str | None,
+    **fitted: Any,
 ) -> str:
     made = provenance or sample.provenance or Provenance(command="")
     title = title or _texture_title(made)
-    body = texture_body(sample, statistics or {}, made, members=members, warnings=warnings, title=title)
+    body = texture_body(sample, statistics or {}, made, members=members, warnings=warnings, title=title, **fitted)
     return _document(body + provenance_section(made), title=title)
 
 
 def _texture_title(made: Provenance) -> str:
     run = made.configuration.get("run")
     flags = run.get("flags", {}) if isinstance(run, Mapping) else {}
+    if "uct" in made.configuration:
+        return f"Synthetic texture, fitted to {PurePath(made.configuration['uct']).name}"
     name = flags.get("preset") or (PurePath(flags["graded"]).stem if "graded" in flags else "")
     return f"Synthetic texture: {name}" if name else "Synthetic texture"
 

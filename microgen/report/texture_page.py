@@ -12,6 +12,7 @@ from microgen.descriptors.distribution import Distribution
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import charts, markup
+from microgen.report.match_section import BLOCKS, match_section
 from microgen.report.rendering import draw_solid
 from microgen.report.tables import Table, label, length, number, numbers_table, per_mm, share
 
@@ -23,16 +24,24 @@ def texture_body(
     statistics: Mapping[str, Any],
     made: Provenance,
     *,
+    comparison: Mapping[str, Any] | None = None,
+    volume: Microstructure | None = None,
     members: Sequence[Mapping[str, Any]] = (),
     warnings: Sequence[str] = (),
     title: str,
 ) -> str:
-    """Header and sections of the page, without provenance."""
+    """Header and sections of the page, without provenance; `comparison` is with the `volume` that was fitted."""
     parts = [_head(sample, statistics, made, warnings=warnings, title=title)]
     if sample.grid.ndim == 3:
         parts.append(markup.section("At a glance", _view(sample), _slices(sample)))
     else:
         parts.append(markup.section("At a glance", _plane(sample)))
+    if volume is not None:
+        parts.append(markup.section("Beside the scan", _pairs(volume, sample)))
+    if comparison:
+        parts.append(match_section(comparison, BLOCKS))
+    if "fit" in made.achieved:
+        parts.append(markup.section("What the fit found", markup.table(estimates_table(made.achieved["fit"]))))
     cards = [_thickness(statistics), _curvatures(statistics), _trace(made)]
     table = markup.table(numbers_table(statistics, sample.grid.ndim))
     parts.append(markup.section("What it is like", _row(cards), "<br>", table))
@@ -85,6 +94,28 @@ def _view(sample: Microstructure) -> str:
     labels = [(f"{name} {length(side)}", ends[name]) for name, side in zip("xyz", sample.grid.lengths)]
     caption = "The solid, cut at the faces of the box where it is red; z points down"
     return markup.box_figure(pixels, labels, caption=caption)
+
+
+def _pairs(volume: Microstructure, sample: Microstructure) -> str:
+    """Slices of both in the middle, at one scale."""
+    across, figures = min(*volume.grid.lengths[:2], *sample.grid.lengths[:2]), []
+    for ms, name in ((volume, "Scan"), (sample, "Sample")):
+        spacing = ms.grid.spacing
+        deep = ms.grid.shape[-1]
+        counts = [max(1, min(n, round(across / h))) for n, h in zip(ms.grid.shape[:2], spacing)]
+        cut = ms.crop((0, 0, 0), (*counts, deep)).section(2, deep // 2)
+        pixels = _draw_plane(cut, 420)
+        figures.append(markup.map_figure(pixels, cut.grid.lengths[0], caption=f"{name}: solid dark", relative=1.0))
+    return markup.row(figures, least=300)
+
+
+def estimates_table(fit: Mapping[str, Any]) -> Table:
+    """Each parameter with its interval, and whether the data tell it."""
+    rows = [
+        (name, number(e["value"]), f"{number(e['low'])} to {number(e['high'])}", "yes" if e["identifiable"] else "no")
+        for name, e in fit["estimates"].items()
+    ]
+    return Table(("parameter", "value", "alike between", "identifiable"), tuple(rows))
 
 
 def _slices(sample: Microstructure) -> str:

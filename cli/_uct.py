@@ -1,0 +1,210 @@
+"""`microgen curvatubes --uct FILE`: a texture whose samples cannot be told from a µCT volume, as far as that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import microgen
+from microgen import Curvatubes, Grid, Microstructure
+from microgen.errors import UnreadableFile
+from microgen.io.trials import TrialsFile
+from microgen.provenance import sha256
+
+from ._job import Run
+from ._json import dumps
+from ._machine import cores
+from ._preview import toml
+from ._progress import Reporter
+from ._request import axes_of, demand
+from ._result import closing, statistics_object
+from ._texture import TextureRequest
+from ._volume import VolumeFlags, read_volume
+
+if TYPE_CHECKING:  # it brings torch along
+    from microgen import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A volume, and the texture that was fitted to it."""
+
+    path: Path
+    volume: Microstructure
+    target: Target
+    result: Any
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """Voxels of the volume that are compared at a time."""
+        return self.target.window
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind of the volume."""
+        return self.target.caveats
+
+    def compare(self, sample: Microstructure, *, seed: int) -> dict[str, Any]:
+        """Sample against volume."""
+        return microgen.compare(sample, self.target, seed=seed)
+
+    def configuration(self, request: TextureRequest) -> dict[str, Any]:
+        """What provenance says of the fit."""
+        return {"uct": str(self.path), "fit": request.fit}
+
+    def figures(self, comparison: Mapping[str, Any]) -> dict[str, Any]:
+        """What it came to."""
+        return {"fit": fit_object(self.result), "comparison": statistics_object(comparison)}
+
+
+def understand(request: TextureRequest, flags: VolumeFlags, reporter: Reporter) -> Microstructure:
+    """Read the volume, and say what was understood before anything is made of it."""
+    assert request.uct is not None
+    volume = read_volume(request.uct, flags, spacing=request.spacing)
+    for line in lines(request.uct, volume):
+        reporter.say(line)
+    return volume
+
+
+def lines(path: Path, volume: Microstructure) -> list[str]:
+    """A volume for a reader."""
+    grid = volume.grid
+    voxels, box = " x ".join(map(str, grid.shape)), " x ".join(f"{x / 1000:.4g}" for x in grid.lengths)
+    size = " x ".join(dict.fromkeys(f"{h:.4g}" for h in grid.spacing))
+    solid = float((volume.phase_id >= 0).mean())
+    return [
+        f"volume    {path}",
+        f"grid      {voxels} voxels of {size} µm ({box} mm)",
+        f"solid     {solid:.1%}",
+        *(f"note      {note}" for note in volume.notes),
+    ]
+
+
+def fit(request: TextureRequest, volume: Microstructure, job: Run, base: Curvatubes) -> Fitted:
+    """Fit the texture; each trial is written down as it is made."""
+    assert request.uct is not None
+    with job.reporter.stage("measuring the volume", "measure"):
+        target = microgen.Target.from_volume(volume)
+    for note in target.caveats:
+        if note not in volume.notes:
+            job.reporter.say(f"note      {note}")
+    free = tuple(request.free) or None
+    identity = {"fit": job.identity()}
+    options: dict[str, Any] = {"seed": job.common.seed, "budget": budget(request.fit), "free": free}
+    with (
+        TrialsFile(trials_path(request, job), identity, resume=job.common.resume, overwrite=job.replaces) as log,
+        job.reporter.stage("fitting the texture", "fit") as progress,
+    ):
+        if log.rows:
+            job.reporter.say(f"going on from {log.path}: {len(log.rows)} trials are there")
+        result = microgen.fit(base, target, log=log, workers=cores(), progress=progress, **options)
+    tell(result, job.reporter)
+    return Fitted(request.uct, volume, target, result)
+
+
+def budget(text: str) -> str | int:
+    """quick, full, or a number of samples."""
+    return int(text) if text.isdigit() else text
+
+
+def trials_path(request: TextureRequest, job: Run) -> Path:
+    """Beside the first output, unless it is named."""
+    if request.trials is not None:
+        return request.trials
+    first = job.outputs.files[0] if job.outputs.files else Path(f"{request.name}.tif")
+    return first.with_name(f"{first.name.split('.')[0]}_trials.jsonl")
+
+
+def files(request: TextureRequest) -> dict[str, str]:
+    """Path -> sha256 of the volume."""
+    if request.uct is None:
+        return {}
+    if not request.uct.exists():
+        raise UnreadableFile(request.uct, "does not exist", remedy="Check the spelling and the working folder.")
+    return {str(request.uct): sha256_of(request.uct)}
+
+
+def preview(request: TextureRequest, job: Run) -> int:
+    """`--dry-run`: what would be fitted, and written; nothing is made."""
+    fitted = {"uct": request.uct, "fit": request.fit, "seed": job.common.seed, "outputs": list(job.outputs)}
+    if job.common.json:
+        print(dumps({"command": "curvatubes", "dry_run": True, **fitted}))
+        return 0
+    shown = [f"output    {path}" for path in job.outputs] + [f"trials    {trials_path(request, job)}"]
+    print("\n".join(f"# {line}" for line in shown))
+    flags = {"uct": str(request.uct), "fit": request.fit, "seed": job.common.seed}
+    print(toml(flags | {"out": [str(path) for path in job.outputs.files]}))
+    return 0
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file; of a folder, of its names and files."""
+    if not path.is_dir():
+        return sha256(path)
+    import hashlib
+
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.iterdir() if p.is_file()):
+        digest.update(f"{file.name} {sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def grid_of(request: TextureRequest, fitted: Fitted) -> Grid:
+    """Voxels as large as the volume's; as many as were asked for, or as one block of the comparison has."""
+    spacing = fitted.volume.grid.spacing
+    shape = request.shape or fitted.block
+    if request.size_mm:
+        sizes = request.size_mm * 3 if len(request.size_mm) == 1 else request.size_mm
+        shape = tuple(max(1, round(1000 * s / h)) for s, h in zip(sizes, spacing))
+        demand(not request.shape, "--size-mm", "no --shape beside it: the volume says what a voxel measures", sizes)
+    demand(len(shape) == 3, "--shape", "3 numbers with --uct", request.shape)
+    return Grid(tuple(shape), spacing, periodic=axes_of(request.periodic, 3))
+
+
+def comparison(fitted: Fitted, sample: Microstructure, job: Run) -> dict[str, Any]:
+    """Sample against volume, told of; of a sample smaller than a block nothing can be said."""
+    need = fitted.block
+    if any(n < b for n, b in zip(sample.grid.shape, need)):
+        text = f"the sample is smaller than the {' x '.join(map(str, need))} voxels that are compared at a time"
+        job.reporter.warn(f"{text}: its statistics are not compared with those of the volume")
+        return {}
+    with job.reporter.stage("comparing with the volume", "compare"):
+        found = fitted.compare(sample, seed=job.common.seed)
+    closing(found, job.reporter, what="blocks of the volume show among themselves")
+    outside = [name for name, s in found.items() if s.in_objective and not s.inside]
+    if outside:
+        job.reporter.warn(
+            f"outside the noise of the volume: {', '.join(outside)}. "
+            "This model cannot represent that material in these, or the fit was too short (--fit full)."
+        )
+    return found
+
+
+def tell(result: Any, reporter: Reporter) -> None:
+    """What the fit found, on stderr."""
+    from microgen.report.texture_page import estimates_table
+
+    status = {"inside": "every statistic within the noise floor", "budget": "budget spent"}[result.status]
+    reporter.say(
+        f"fit       {status}: {result.value:.2f} ± {result.spread:.2f} of the noise floor on fresh seeds "
+        f"({result.seen:.2f} in the search, {len(result.trials)} samples)"
+    )
+    table = estimates_table(fit_object(result))
+    reporter.table(table.columns, table.rows)
+    if result.unidentified:
+        reporter.say(f"not identifiable from this volume: {', '.join(result.unidentified)}")
+
+
+def fit_object(result: Any) -> dict[str, Any]:
+    """The `fit` object of the JSON output."""
+    names = ("status", "value", "spread", "seen", "seconds")
+    estimates = {name: asdict(e) for name, e in result.estimates.items()}
+    return {**{name: getattr(result, name) for name in names}, "samples": len(result.trials), "estimates": estimates}
+
+
+def base_of(request: TextureRequest) -> Curvatubes:
+    """What is not fitted: eps at least as wide as asked for, and mass and dx where they are given and not free."""
+    given = {name: getattr(request, name) for name in ("mass", "dx", "eps") if getattr(request, name) is not None}
+    return replace(Curvatubes(), **given)

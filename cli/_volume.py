@@ -1,0 +1,71 @@
+"""A measured volume among the flags: how its grey values become solid and void, and what a voxel measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+import microgen
+from microgen import Grid, Microstructure
+from microgen.errors import InvalidParameter
+from microgen.io import find_reader
+from microgen.io.grey import NO_SIZE
+
+from ._request import demand
+
+
+@Parameter(name="*", group=Group("Volume to be matched", sort_key=2))
+@dataclass(frozen=True, kw_only=True)
+class VolumeFlags:
+    """How a volume of grey values is read."""
+
+    grey_threshold: Annotated[str, Parameter(show_default=False)] = ""
+    """Grey value above which there is solid, or otsu (the default for volumes of more than two values)."""
+
+
+def read_volume(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
+    """A volume of solid and void with voxels of known size, and notes on all that was done to it."""
+    ms = microgen.read(path, format=_format(path))
+    if ms.grid.ndim != 3 or not isinstance(ms.grid, Grid):
+        raise InvalidParameter("--uct", expected="a volume", got=f"{path}: {ms.grid.ndim} dimensions")
+    ms = _sized(ms, path, spacing)
+    both = 0 < int((ms.phase_id >= 0).sum()) < ms.grid.size
+    if ms.grey is not None and (flags.grey_threshold or not both):
+        ms = microgen.threshold(ms, _value(flags.grey_threshold or "otsu"))
+        if not flags.grey_threshold:
+            ms = replace(ms, notes=(*ms.notes, "no --grey-threshold was given: Otsu's is taken"))
+    solid = int((ms.phase_id >= 0).sum())
+    demand(0 < solid < ms.grid.size, "--uct", "a volume of solid and void", f"{path}: one phase alone", remedy=_ONE)
+    return ms
+
+
+_ONE = "Give a --grey-threshold that divides it."
+
+
+def _format(path: Path) -> str | None:
+    """Numbers in a TIFF that is not ours are grey values, not labels."""
+    if not path.is_file() or find_reader(path).NAME != "ome":
+        return None
+    return None if path.with_name(path.name + ".json").is_file() else "imagej"
+
+
+def _sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microstructure:
+    if spacing:
+        sizes = spacing * 3 if len(spacing) == 1 else spacing
+        demand(len(sizes) == 3, "--spacing", "1 or 3 lengths", spacing)
+        notes = tuple(note for note in ms.notes if note != NO_SIZE)
+        return replace(ms, grid=Grid(ms.grid.shape, sizes), notes=notes)
+    if NO_SIZE in ms.notes:
+        remedy = "Example: --spacing 19.5um"
+        raise InvalidParameter("--spacing", expected=f"what a voxel of {path} measures", got="none", remedy=remedy)
+    return ms
+
+
+def _value(text: str) -> Any:
+    try:
+        return text if text == "otsu" else float(text)
+    except ValueError:
+        raise InvalidParameter("--grey-threshold", expected="a number or otsu", got=text) from None

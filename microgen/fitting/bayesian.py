@@ -1,0 +1,192 @@
+"""The loop of a Bayesian fit: starts, search, candidates again on fresh seeds, and what the data say of each parameter.
+
+All samples of the search share their random numbers, so that two of them differ by their parameters; what is reported
+is measured on seeds that the search never saw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from microgen.fitting.search import GaussianProcess, make_search
+from microgen.fitting.space import Space
+from microgen.fitting.trials import Runner, Trial, Wanted
+from microgen.generators.ensemble import member_seed
+
+BATCH = 4  # points asked for at once; the same whatever the number of workers, so that results are
+FRESH = "fresh"  # stage of the samples that the search never saw
+FINALISTS, SEEDS = 3, 3  # candidates that are made again, and their fresh seeds
+WORST = 30.0  # what a sample that did not come out counts, in noise floors
+SWEEP = 4000  # points at which the model is asked for profiles
+BINS = 12  # of a profile
+LEAST = 20
+ALIKE = 0.75  # of the objective: a right model is seldom farther from the data, by the data's own noise
+WIDE = 0.7  # share of its range a parameter may take without harm, from which it is not identifiable
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a fit says of one parameter."""
+
+    value: float
+    low: float
+    high: float
+    """Between these the model finds, with all others free, samples as near to the target as fresh seeds can tell."""
+    identifiable: bool
+    """False: the interval is most of the range that was searched, and the value is one of many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the loop found."""
+
+    best: dict[str, float]
+    seen: float
+    """Objective of the best candidate in the search."""
+    value: float
+    """Its objective on fresh seeds, the mean: what is to be reported."""
+    spread: float
+    """Standard deviation of the objective over the fresh seeds."""
+    status: str
+    """inside: all distances within the median noise floor; or budget: spent."""
+    trials: tuple[Trial, ...]
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to do, and how."""
+
+    evaluations: int
+    """Samples of starts and search together."""
+    seed: int
+    search: str = "gp"
+    finalists: int = FINALISTS
+    fresh: int = SEEDS
+    least: int = LEAST
+    """Before so many the search does not end, however near it is: the intervals of the parameters need them."""
+
+    @property
+    def total(self) -> int:
+        """All samples."""
+        return self.evaluations + self.finalists * self.fresh
+
+
+def optimise(space: Space, plan: Plan, runner: Runner) -> Outcome:
+    """Search the space, knowing what the runner made before, and settle on one point.
+
+    Trials may have parameters beside those of the space, which the problem sets by itself: each trial that is asked for
+    begins with those of the nearest trial so far.
+    """
+    here = [t for t in runner.trials if _in(space, t.parameters)]
+    searcher = make_search(plan.search, len(space), seed=plan.seed, first=0 if here else 2 * len(space))
+    _tell(searcher, space, here)
+    status = _searched(space, searcher, plan, runner)
+    found = settled(plan, runner, status)
+    if isinstance(searcher, GaussianProcess) and searcher.model() is not None:
+        noise = found.spread / found.value if found.spread > 0 else 0.1
+        return replace(found, estimates=found.estimates | profiles(space, searcher, found.best, noise))
+    return found
+
+
+def corrected(plan: Plan, runner: Runner) -> Outcome:
+    """For problems that set all their parameters by themselves: nothing is left to search for."""
+    return settled(plan, runner, "inside" if any(t.inside for t in runner.trials) else "budget")
+
+
+def _searched(space: Space, searcher: Any, plan: Plan, runner: Runner) -> str:
+    """Ask and tell until the budget is spent, or a trial is as near as the data can tell."""
+    while True:
+        if len(runner.trials) >= plan.least and any(t.inside for t in runner.trials):
+            return "inside"
+        left = plan.evaluations - len(runner.trials)
+        if left <= 0:
+            return "inside" if any(t.inside for t in runner.trials) else "budget"
+        # Points and values must be those that are made: parameters are rounded on the way.
+        asked = [space.values(point) for point in searcher.ask(min(BATCH, left))]
+        full = [{**_nearest(space, runner.trials, values), **values} for values in asked]
+        _tell(searcher, space, runner.run([Wanted(values, plan.seed, "search") for values in full]))
+
+
+def _nearest(space: Space, trials: Sequence[Trial], values: Mapping[str, float]) -> dict[str, float]:
+    """Parameters of the trial nearest in the space, of those that gave a sample."""
+    point = np.array(space.unit(values))
+    made = [t for t in trials if t.value < WORST] or list(trials)
+    if not made:
+        return {}
+    apart = [float(((np.array(space.unit(t.parameters)) - point) ** 2).sum()) for t in made]
+    return dict(made[int(np.argmin(apart))].parameters)
+
+
+def settled(plan: Plan, runner: Runner, status: str) -> Outcome:
+    """The best of the finalists on fresh seeds."""
+    ranked = sorted(runner.trials, key=lambda t: t.value)
+    finalists = _different(ranked)[: plan.finalists]
+    seeds = [member_seed(plan.seed, 1_000_000 + k) for k in range(plan.fresh)]
+    made = runner.run([Wanted(t.parameters, seed, FRESH) for t in finalists for seed in seeds])
+    table = np.array([min(t.value, WORST) for t in made]).reshape(len(finalists), plan.fresh)
+    best = int(np.argmin(table.mean(axis=1)))
+    chosen, values = finalists[best], table[best]
+    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    limit = max(chosen.value * (1 + (spread / values.mean() if spread > 0 else 0.0)), ALIKE)
+    near = [t for t in ranked if t.value <= limit]
+    ranges = {}
+    for name, value in chosen.parameters.items():
+        of = [t.parameters[name] for t in (*near, chosen)]
+        ranges[name] = Estimate(value, min(of), max(of), True)
+    return Outcome(
+        dict(chosen.parameters), chosen.value, float(values.mean()), spread, status, tuple(runner.trials), ranges
+    )
+
+
+def profiles(space: Space, searcher: GaussianProcess, best: Mapping[str, float], noise: float) -> dict[str, Estimate]:
+    """Interval of each parameter in which the model, over all others, finds values within the noise of the best.
+
+    A profile of the mean of the Gaussian process at SWEEP points, half of them near the best. As near as the best are
+    points within `noise`, the relative deviation of the objective between seeds, and all that are below ALIKE.
+    """
+    rng = np.random.default_rng(0)
+    centre = np.array(space.unit(best))
+    points = rng.random((SWEEP, len(space)))
+    points[::2] = np.clip(centre + (points[::2] - 0.5) * 0.3, 0, 1)
+    points[0] = centre
+    mean, _ = searcher.predict(points)
+    limit = max(mean.min() + max(noise, 0.05), math.log(ALIKE))
+    out = {}
+    for k, parameter in enumerate(space.parameters):
+        bins = np.minimum((points[:, k] * BINS).astype(int), BINS - 1)
+        least = np.array([mean[bins == b].min(initial=np.inf) for b in range(BINS)])
+        own = min(int(centre[k] * BINS), BINS - 1)
+        fine = (least <= limit) | (np.arange(BINS) == own)
+        low, high = np.flatnonzero(fine)[[0, -1]]
+        low_value, high_value = parameter.value(low / BINS), parameter.value((high + 1) / BINS)
+        out[parameter.name] = Estimate(best[parameter.name], low_value, high_value, bool(fine.mean() < WIDE))
+    return out
+
+
+def _tell(searcher: Any, space: Space, trials: Sequence[Trial]) -> None:
+    if trials:
+        points = [space.unit(t.parameters) for t in trials]
+        searcher.tell(points, [math.log(min(t.value, WORST)) for t in trials])
+
+
+def _in(space: Space, values: Mapping[str, float]) -> bool:
+    """Is the point inside the box, but for rounding?"""
+    slack = [1e-6 * max(abs(p.low), abs(p.high)) for p in space.parameters]
+    return all(p.low - e <= values[p.name] <= p.high + e for p, e in zip(space.parameters, slack))
+
+
+def _different(trials: Sequence[Trial]) -> list[Trial]:
+    """Each point once."""
+    seen: list[dict[str, float]] = []
+    out = []
+    for trial in trials:
+        if trial.parameters not in seen:
+            seen.append(trial.parameters)
+            out.append(trial)
+    return out

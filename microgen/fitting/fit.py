@@ -1,0 +1,89 @@
+"""`fit`: the parameters of a generator whose samples cannot be told from what was measured, as far as that goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from microgen.atlas import Atlas
+from microgen.errors import InvalidParameter
+from microgen.fitting.bayesian import Plan
+from microgen.fitting.result import FitResult, Progress
+from microgen.fitting.section_target import SectionTarget
+from microgen.fitting.target import Target
+from microgen.fitting.trials import TrialLog
+from microgen.fitting.volume_target import VolumeTarget
+from microgen.generators.curvatubes import Curvatubes
+from microgen.generators.polycrystal import Polycrystal
+
+BUDGETS = {"quick": 20, "full": 60}
+"""Samples of the search. For polycrystals "quick" is the correction by moments alone."""
+
+
+def fit(
+    generator: Any,
+    target: Target,
+    *,
+    free: Sequence[str] | None = None,
+    budget: str | int = "quick",
+    seed: int,
+    atlas: Atlas | None = None,
+    search: str = "gp",
+    workers: int | None = None,
+    log: TrialLog | None = None,
+    progress: Progress | None = None,
+) -> FitResult[Any]:
+    """Fit a `Polycrystal` to a scan, or `Curvatubes` to a volume.
+
+    `free` names the parameters that may change (all that can, when not given); the others keep the generator's values
+    (textures: of the atlas entry the search starts from, but mass and dx of the generator). `budget` is "quick", "full"
+    or a number of samples; for polycrystals "quick" corrects the laws by moments and searches nothing. `atlas` is where
+    textures start from; the one that comes with microgen when not given. `search` is gp, random or optuna. `log` keeps
+    every trial as it is made; a log that already holds trials of the same fit is gone on with, and gives the same
+    result. Trials run in `workers` processes (default: one per core; scripts that use more than one need
+    `if __name__ == "__main__":`), on which results do not depend. Deterministic in `seed`.
+
+    Raises InvalidParameter for pairs that do not go together, unknown names, and budgets below 4 samples.
+    """
+    count = BUDGETS.get(budget, 0) if isinstance(budget, str) else budget
+    if not isinstance(count, int) or count < 4:
+        raise InvalidParameter("budget", expected="quick, full, or 4 samples or more", got=budget)
+    processes = max(1, min(workers or os.cpu_count() or 1, count))
+    options: dict[str, Any] = {"free": free, "workers": processes, "log": log, "progress": progress}
+    plan = Plan(count, seed, search)
+    if isinstance(generator, Curvatubes) and isinstance(target, VolumeTarget):
+        return _texture(generator, target, plan, atlas, options)
+    if isinstance(generator, Polycrystal) and isinstance(target, SectionTarget):
+        if budget == "quick":
+            return _corrected(generator, target, seed=seed, progress=progress)
+        from microgen.fitting.polycrystal_fit import fit_polycrystal
+
+        return fit_polycrystal(generator, target, plan=plan, **options)
+    raise InvalidParameter(
+        "generator",
+        expected="a Polycrystal with a scan, or Curvatubes with a volume",
+        got=f"{type(generator).__name__} with {type(target).__name__}",
+    )
+
+
+def _texture(
+    generator: Curvatubes, target: VolumeTarget, plan: Plan, atlas: Atlas | None, options: dict[str, Any]
+) -> FitResult[Curvatubes]:
+    from microgen.fitting.texture_fit import fit_texture
+
+    return fit_texture(generator, target, plan=plan, atlas=atlas or Atlas.packaged(), **options)
+
+
+def _corrected(
+    generator: Polycrystal, target: SectionTarget, *, seed: int, progress: Progress | None
+) -> FitResult[Polycrystal]:
+    from microgen.fitting.quick import corrected_laws
+
+    began = time.perf_counter()
+    found = corrected_laws(target, seed=seed, progress=progress)
+    laws = cast(Polycrystal, replace(found.generator, grains=generator.grains))
+    best = min(found.history, key=lambda done: done.objective)
+    return FitResult(laws, time.perf_counter() - began, target.notes, seen=best.objective, history=found.history)

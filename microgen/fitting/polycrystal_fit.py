@@ -1,0 +1,156 @@
+"""`Polycrystal` before a scan: the laws that the correction by moments found, searched around and put to the test.
+
+The size law keeps the shape that the moments gave it; its mean and coefficient of variation are free.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import brentq
+
+from microgen.errors import InvalidParameter
+from microgen.fitting import quick
+from microgen.fitting.bayesian import WORST, Plan, optimise
+from microgen.fitting.result import FitResult, Progress
+from microgen.fitting.section_target import SectionTarget
+from microgen.fitting.space import Parameter, Space
+from microgen.fitting.trials import Evaluation, Runner, TrialLog, Wanted
+from microgen.generators.laws import SizeLaw
+from microgen.generators.polycrystal import Polycrystal
+
+QUICK_SHARE = 0.15  # of the time of a fit that the correction by moments takes, for the bar
+
+
+@dataclass(frozen=True, eq=False)
+class PolycrystalProblem:
+    """A scan, and the generator that the moments gave."""
+
+    target: SectionTarget
+    base: Polycrystal
+    fixed: quick.Fixed
+
+    def evaluate(self, parameters: Mapping[str, float], *, seed: int, stage: str) -> Evaluation:
+        """Cut a sample of these laws and compare its sections."""
+        maps, _ = quick.rehearse(self.generator(parameters), self.fixed, self.target, seed=seed)
+        distances, floors, figures = quick.compared(self.target, self.fixed, maps)
+        ratios = {name: distance / floors[name][1] for name, distance in distances.items() if floors[name][1] > 0}
+        inside = all(distances[name] <= floors[name][0] for name in ratios)
+        value = float(np.mean([min(r, WORST) for r in ratios.values()])) if ratios else 0.0
+        return Evaluation(value, distances, inside, figures, dict(parameters))
+
+    def generator(self, parameters: Mapping[str, float]) -> Polycrystal:
+        """The base with these parameters in place of its own."""
+        return with_parameters(self.base, parameters)
+
+
+def with_parameters(base: Polycrystal, parameters: Mapping[str, float]) -> Polycrystal:
+    """A polycrystal with fields by dotted name. `size.cv` stretches measured quantiles about their median, in the
+    logarithm; `size.mean` scales them."""
+    changes: dict[str, dict[str, float]] = {}
+    for name, value in parameters.items():
+        parent, _, child = name.partition(".")
+        changes.setdefault(parent, {})[child] = value
+    for parent, fields in changes.items():
+        law = getattr(base, parent)
+        if "" in fields:
+            base = replace(base, **{parent: fields[""]})  # type: ignore[arg-type]
+        elif isinstance(law, SizeLaw) and law.kind == "measured":
+            base = replace(base, size=stretched(law, **fields))
+        else:
+            base = replace(base, **{parent: replace(law, **fields)})
+    return base
+
+
+def stretched(law: SizeLaw, *, mean: float | None = None, cv: float | None = None) -> SizeLaw:
+    """Measured quantiles with another mean and another coefficient of variation."""
+    q = np.array(law.quantiles)
+    if cv is not None and q[0] < q[-1]:
+        logs = np.log(q) - np.log(np.median(q))
+
+        def excess(power: float) -> float:
+            stretch = np.exp(power * logs)
+            law_of = replace(law, quantiles=tuple(stretch))
+            return math.sqrt(max(law_of.relative_moment(2) - 1, 0.0)) - cv
+
+        if excess(0.01) < 0 < excess(20.0):
+            q = np.exp(float(brentq(excess, 0.01, 20.0)) * logs)  # type: ignore[arg-type]
+        q *= np.median(law.quantiles)
+    out = replace(law, quantiles=tuple(float(f"{x:.6g}") for x in q), mean=None)
+    factor = (mean or law.resolved_mean or 1.0) / (out.resolved_mean or 1.0)
+    return replace(out, quantiles=tuple(float(f"{factor * x:.6g}") for x in q))
+
+
+def point_of(base: Polycrystal) -> dict[str, float]:
+    """The parameters of a generator that may be free."""
+    mean, cv = base.size.resolved_mean, math.sqrt(max(base.size.relative_moment(2) - 1, 0.0))
+    assert mean is not None  # measured laws have one
+    found = {"size.mean": mean, "size.cv": cv, "aspect_ratio.mean": base.aspect_ratio.mean}
+    found |= {"aspect_ratio.cv": base.aspect_ratio.cv, "fabric.concentration": base.fabric.concentration}
+    return {name: float(f"{value:.6g}") for name, value in (found | {"hard_core": base.hard_core}).items()}
+
+
+def around(point: Mapping[str, float]) -> Space:
+    """The box that is searched around the laws of the moments."""
+    mean, cv, aspect = point["size.mean"], max(point["size.cv"], 0.05), point["aspect_ratio.mean"]
+    parts = [
+        Parameter("size.mean", mean / 1.3, mean * 1.3, log=True),
+        Parameter("size.cv", cv / 1.6, cv * 1.6, log=True),
+        Parameter("aspect_ratio.mean", max(1.0, aspect - 0.5), max(1.0, aspect - 0.5) + 1.0),
+        Parameter("aspect_ratio.cv", 0.0, 0.5),
+        Parameter("hard_core", 0.0, 0.7),
+    ]
+    if point["fabric.concentration"] > 0:
+        strength = point["fabric.concentration"]
+        parts.append(Parameter("fabric.concentration", strength / 4, strength * 4, log=True))
+    return Space(tuple(parts))
+
+
+def fit_polycrystal(
+    base: Polycrystal,
+    target: SectionTarget,
+    *,
+    plan: Plan,
+    free: Sequence[str] | None = None,
+    workers: int = 1,
+    log: TrialLog | None = None,
+    progress: Progress | None = None,
+) -> FitResult[Polycrystal]:
+    """The laws nearest to the scan; see `fit`."""
+    began = time.perf_counter()
+    first = quick.corrected_laws(target, seed=plan.seed, progress=_part(progress, 0.0, QUICK_SHARE))
+    point = point_of(first.generator)
+    space = around(point)
+    names = space.names if free is None else tuple(free)
+    if not names:
+        raise InvalidParameter("free", expected=f"some of {', '.join(space.names)}", got="none")
+    space = space.only(names)
+    problem = PolycrystalProblem(target, first.generator, first.fixed)
+    runner = Runner(problem, total=plan.total, workers=workers, log=log, progress=_part(progress, QUICK_SHARE, 1.0))
+    with runner.pool():
+        runner.run([Wanted({name: point[name] for name in names}, plan.seed, "start")])
+        outcome = optimise(space, plan, runner)
+    return FitResult(
+        replace(problem.generator(outcome.best), grains=base.grains),
+        time.perf_counter() - began,
+        target.notes,
+        outcome.status,
+        outcome.value,
+        outcome.spread,
+        outcome.seen,
+        outcome.estimates,
+        outcome.trials,
+        first.history,
+    )
+
+
+def _part(progress: Progress | None, low: float, high: float) -> Progress | None:
+    """A piece of a bar."""
+    if progress is None:
+        return None
+    tell = progress
+    return lambda fraction, message: tell(low + fraction * (high - low), message)
