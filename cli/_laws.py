@@ -13,6 +13,7 @@ from microgen import Grid, Microstructure, Polycrystal
 from microgen.errors import InvalidParameter, NoGrains, UnsupportedFormat
 from microgen.provenance import sha256
 
+from ._fit import searched, trials_path
 from ._job import Job
 from ._machine import check_memory, kernel_cache, memory_need
 from ._progress import Reporter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # it brings torch along
     from microgen import Target
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Scan:
     """A scan as it was read, its grains, and the statistics to be matched."""
 
@@ -34,6 +35,8 @@ class Scan:
     target: Target
     facts: ScanFacts
     sha256: str
+    fit: Any = None
+    """What a full fit found."""
 
 
 def understand(request: Request, reporter: Reporter) -> Scan:
@@ -90,6 +93,10 @@ def fitted(scan: Scan, job: Job) -> Polycrystal:
     if request.ndim != 3:
         remedy = "Leave out --ebsd for a plane from chosen laws."
         raise InvalidParameter("--shape", expected="3 numbers with --ebsd", got=request.shape, remedy=remedy)
+    if request.fit != "quick":
+        path = trials_path(request.trials, "polycrystal", job)
+        scan.fit = searched(job.flags, scan.target, job, budget=request.fit, free=request.free or None, path=path)
+        return scan.fit.generator
     with job.reporter.stage("fitting the laws", "fit") as progress:
         return microgen.fit(
             job.flags, scan.target, seed=job.common.seed, budget=request.fit, progress=progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 
@@ -18,8 +18,13 @@ class Request:
 
     ebsd: Path | None = None
     """EBSD scan to be matched: .ang, .ctf, .cpr with .crc, or EDAX .h5. Laws are fitted to it; flags you give win."""
-    fit: Literal["quick"] = "quick"
-    """How hard to fit: quick corrects the laws by a handful of sections. More is not part of this version."""
+    fit: Annotated[str, Parameter(show_default=False)] = "quick"
+    """How hard to fit: quick corrects the laws by a handful of sections; full then searches around them with 60 samples
+    (or as many as you say) and tells which parameters the scan identifies. Default quick."""
+    free: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """What a full fit may change: size.mean, size.cv, aspect_ratio.mean ... Default: all it can."""
+    trials: Path | None = None
+    """File for the trials of a full fit (.jsonl), which --resume goes on with. Default: beside the first output."""
     threshold: float = 5.0
     """Misorientation that separates two grains of the scan, degrees."""
     min_pixels: int = 10
@@ -50,6 +55,8 @@ class Request:
         demand(self.min_pixels >= 1, "--min-pixels", "1 or more", self.min_pixels)
         demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
         demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
+        fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
+        demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
         demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)

@@ -11,6 +11,7 @@ import microgen
 from microgen import Microstructure, Provenance
 from microgen.io.atomic import atomic_path
 
+from ._fit import fit_object
 from ._job import Job
 from ._laws import Scan
 from ._outputs import PAGE, Outputs, format_for
@@ -40,6 +41,8 @@ def document(
         configuration |= {"ebsd": str(scan.path), "fit": request.fit, "threshold": request.threshold}
         configuration |= {"min_pixels": request.min_pixels}
         figures |= {"scan": scan.facts.to_dict(), "statistics": statistics_object(statistics)}
+        if scan.fit is not None:
+            figures |= {"fit": fit_object(scan.fit)}
     provenance = Provenance(
         "polycrystal", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
     )

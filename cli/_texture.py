@@ -83,7 +83,8 @@ class TextureRequest:
         axes_of(self.periodic, self.ndim)
         lonely = self.uct is None or not (self.preset or self.coefficients or self.graded or self.thickness)
         demand(lonely, "--uct", "no --preset, --coefficients, --graded or --thickness beside it", self.uct)
-        demand(self.fit in ("quick", "full") or self.fit.isdigit(), "--fit", "quick, full or a number", self.fit)
+        fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
+        demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
         fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
         demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
 

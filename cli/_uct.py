@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure
 from microgen.errors import UnreadableFile
-from microgen.io.trials import TrialsFile
 from microgen.provenance import sha256
 
+from ._fit import fit_object, searched, trials_path
 from ._job import Run
 from ._json import dumps
-from ._machine import cores
 from ._preview import toml
 from ._progress import Reporter
 from ._request import axes_of, demand
@@ -87,34 +86,15 @@ def fit(request: TextureRequest, volume: Microstructure, job: Run, base: Curvatu
     assert request.uct is not None
     with job.reporter.stage("measuring the volume", "measure"):
         target = microgen.Target.from_volume(volume)
+    for note in target.notes:
+        job.reporter.say(f"note      {note}")
     for note in target.caveats:
-        if note not in volume.notes:
-            job.reporter.say(f"note      {note}")
+        job.reporter.warn(note)
     free = tuple(request.free) or None
-    identity = {"fit": job.identity()}
-    options: dict[str, Any] = {"seed": job.common.seed, "budget": budget(request.fit), "free": free}
-    with (
-        TrialsFile(trials_path(request, job), identity, resume=job.common.resume, overwrite=job.replaces) as log,
-        job.reporter.stage("fitting the texture", "fit") as progress,
-    ):
-        if log.rows:
-            job.reporter.say(f"going on from {log.path}: {len(log.rows)} trials are there")
-        result = microgen.fit(base, target, log=log, workers=cores(), progress=progress, **options)
-    tell(result, job.reporter)
+    result = searched(
+        base, target, job, budget=request.fit, free=free, path=trials_path(request.trials, request.name, job)
+    )
     return Fitted(request.uct, volume, target, result)
-
-
-def budget(text: str) -> str | int:
-    """quick, full, or a number of samples."""
-    return int(text) if text.isdigit() else text
-
-
-def trials_path(request: TextureRequest, job: Run) -> Path:
-    """Beside the first output, unless it is named."""
-    if request.trials is not None:
-        return request.trials
-    first = job.outputs.files[0] if job.outputs.files else Path(f"{request.name}.tif")
-    return first.with_name(f"{first.name.split('.')[0]}_trials.jsonl")
 
 
 def files(request: TextureRequest) -> dict[str, str]:
@@ -132,7 +112,9 @@ def preview(request: TextureRequest, job: Run) -> int:
     if job.common.json:
         print(dumps({"command": "curvatubes", "dry_run": True, **fitted}))
         return 0
-    shown = [f"output    {path}" for path in job.outputs] + [f"trials    {trials_path(request, job)}"]
+    shown = [f"output    {path}" for path in job.outputs] + [
+        f"trials    {trials_path(request.trials, request.name, job)}"
+    ]
     print("\n".join(f"# {line}" for line in shown))
     flags = {"uct": str(request.uct), "fit": request.fit, "seed": job.common.seed}
     print(toml(flags | {"out": [str(path) for path in job.outputs.files]}))
@@ -180,28 +162,6 @@ def comparison(fitted: Fitted, sample: Microstructure, job: Run) -> dict[str, An
             "This model cannot represent that material in these, or the fit was too short (--fit full)."
         )
     return found
-
-
-def tell(result: Any, reporter: Reporter) -> None:
-    """What the fit found, on stderr."""
-    from microgen.report.texture_page import estimates_table
-
-    status = {"inside": "every statistic within the noise floor", "budget": "budget spent"}[result.status]
-    reporter.say(
-        f"fit       {status}: {result.value:.2f} ± {result.spread:.2f} of the noise floor on fresh seeds "
-        f"({result.seen:.2f} in the search, {len(result.trials)} samples)"
-    )
-    table = estimates_table(fit_object(result))
-    reporter.table(table.columns, table.rows)
-    if result.unidentified:
-        reporter.say(f"not identifiable from this volume: {', '.join(result.unidentified)}")
-
-
-def fit_object(result: Any) -> dict[str, Any]:
-    """The `fit` object of the JSON output."""
-    names = ("status", "value", "spread", "seen", "seconds")
-    estimates = {name: asdict(e) for name, e in result.estimates.items()}
-    return {**{name: getattr(result, name) for name in names}, "samples": len(result.trials), "estimates": estimates}
 
 
 def base_of(request: TextureRequest) -> Curvatubes:

@@ -15,6 +15,7 @@ from microgen.errors import NotConverged
 from microgen.report import ensemble_summary
 
 from . import _ensemble, _sites
+from ._fit import fit_object
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Job
 from ._laws import Scan, prepare, understand
@@ -136,6 +137,8 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     if scan is not None:
         fields |= {"scan": scan.facts.to_dict(), "statistics": statistics_object(statistics)}
+        if scan.fit is not None:
+            fields |= {"fit": fit_object(scan.fit)}
     finish(result_object("polycrystal", reporter, written, **fields), json=job.common.json)
     if missed is not None:
         raise missed

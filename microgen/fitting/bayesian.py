@@ -24,8 +24,7 @@ FINALISTS, SEEDS = 3, 3  # candidates that are made again, and their fresh seeds
 WORST = 30.0  # what a sample that did not come out counts, in noise floors
 SWEEP = 4000  # points at which the model is asked for profiles
 BINS = 12  # of a profile
-LEAST = 20
-ALIKE = 0.75  # of the objective: a right model is seldom farther from the data, by the data's own noise
+LEAST = 40  # samples
 WIDE = 0.7  # share of its range a parameter may take without harm, from which it is not identifiable
 
 
@@ -89,8 +88,8 @@ def optimise(space: Space, plan: Plan, runner: Runner) -> Outcome:
     status = _searched(space, searcher, plan, runner)
     found = settled(plan, runner, status)
     if isinstance(searcher, GaussianProcess) and searcher.model() is not None:
-        noise = found.spread / found.value if found.spread > 0 else 0.1
-        return replace(found, estimates=found.estimates | profiles(space, searcher, found.best, noise))
+        terms = max(len(t.distances) for t in found.trials)
+        return replace(found, estimates=found.estimates | profiles(space, searcher, found, terms))
     return found
 
 
@@ -124,17 +123,29 @@ def _nearest(space: Space, trials: Sequence[Trial], values: Mapping[str, float])
 
 
 def settled(plan: Plan, runner: Runner, status: str) -> Outcome:
-    """The best of the finalists on fresh seeds."""
+    """The best of the finalists on fresh seeds; a start is left only for what is better by more than chance.
+
+    What the data do not tell would else be set by the luck of the search, where the start is at least what is usual.
+    """
     ranked = sorted(runner.trials, key=lambda t: t.value)
-    finalists = _different(ranked)[: plan.finalists]
+    first = next(t for t in ranked if t.stage == "start" or t is ranked[-1])
+    finalists = _different([*ranked[: plan.finalists], first])
+    finalists = finalists if first in finalists[: plan.finalists] else [*finalists[: plan.finalists - 1], first]
     seeds = [member_seed(plan.seed, 1_000_000 + k) for k in range(plan.fresh)]
     made = runner.run([Wanted(t.parameters, seed, FRESH) for t in finalists for seed in seeds])
     table = np.array([min(t.value, WORST) for t in made]).reshape(len(finalists), plan.fresh)
-    best = int(np.argmin(table.mean(axis=1)))
-    chosen, values = finalists[best], table[best]
+    means, best = table.mean(axis=1), int(np.argmin(table.mean(axis=1)))
+    chance = float(table[best].std(ddof=1)) if plan.fresh > 1 else 0.0
+    own = finalists.index(first)
+    if means[own] <= means[best] + chance:
+        best = own
+    return _outcome(finalists[best], table[best], status, runner, ranked)
+
+
+def _outcome(chosen: Trial, values: np.ndarray, status: str, runner: Runner, ranked: Sequence[Trial]) -> Outcome:
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    limit = max(chosen.value * (1 + (spread / values.mean() if spread > 0 else 0.0)), ALIKE)
-    near = [t for t in ranked if t.value <= limit]
+    limit = alike(chosen.value, len(chosen.distances), spread / float(values.mean()))
+    near = [t for t in ranked if t.value <= limit and t.parameters.keys() == chosen.parameters.keys()]
     ranges = {}
     for name, value in chosen.parameters.items():
         of = [t.parameters[name] for t in (*near, chosen)]
@@ -144,19 +155,28 @@ def settled(plan: Plan, runner: Runner, status: str) -> Outcome:
     )
 
 
-def profiles(space: Space, searcher: GaussianProcess, best: Mapping[str, float], noise: float) -> dict[str, Estimate]:
-    """Interval of each parameter in which the model, over all others, finds values within the noise of the best.
+def alike(value: float, terms: int, noise: float) -> float:
+    """Largest objective that the data cannot tell from `value`.
 
-    A profile of the mean of the Gaussian process at SWEEP points, half of them near the best. As near as the best are
-    points within `noise`, the relative deviation of the objective between seeds, and all that are below ALIKE.
+    One of its terms, distances over p95, may grow to 1 while the others stay; or all by the noise between seeds.
+    """
+    noise = noise if math.isfinite(noise) else 0.0
+    return max(value * (1 + max(noise, 0.05)), value + max(1 - value, 0.0) / max(terms, 1))
+
+
+def profiles(space: Space, searcher: GaussianProcess, found: Outcome, terms: int) -> dict[str, Estimate]:
+    """Interval of each parameter in which the model, over all others, finds values that are `alike` the best.
+
+    A profile of the mean of the Gaussian process at SWEEP points, half of them near the best.
     """
     rng = np.random.default_rng(0)
+    best = found.best
     centre = np.array(space.unit(best))
     points = rng.random((SWEEP, len(space)))
     points[::2] = np.clip(centre + (points[::2] - 0.5) * 0.3, 0, 1)
     points[0] = centre
     mean, _ = searcher.predict(points)
-    limit = max(mean.min() + max(noise, 0.05), math.log(ALIKE))
+    limit = math.log(alike(math.exp(mean.min()), terms, found.spread / found.value))
     out = {}
     for k, parameter in enumerate(space.parameters):
         bins = np.minimum((points[:, k] * BINS).astype(int), BINS - 1)

@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 from microgen.errors import InvalidParameter
 from microgen.fitting import quick
 from microgen.fitting.bayesian import WORST, Plan, optimise
+from microgen.fitting.compare import ENOUGH, TIMES
 from microgen.fitting.result import FitResult, Progress
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.space import Parameter, Space
@@ -23,6 +24,8 @@ from microgen.fitting.trials import Evaluation, Runner, TrialLog, Wanted
 from microgen.generators.laws import SizeLaw
 from microgen.generators.polycrystal import Polycrystal
 
+TERMS = ("equivalent_diameter", "aspect_ratio", "axis_angle")
+"""What the laws govern; phases and texture are the scan's own."""
 QUICK_SHARE = 0.15  # of the time of a fit that the correction by moments takes, for the bar
 
 
@@ -33,15 +36,18 @@ class PolycrystalProblem:
     target: SectionTarget
     base: Polycrystal
     fixed: quick.Fixed
+    floors: dict[str, tuple[float, float]]
+    """Noise floor (median, p95) of TERMS."""
 
     def evaluate(self, parameters: Mapping[str, float], *, seed: int, stage: str) -> Evaluation:
         """Cut a sample of these laws and compare its sections."""
         maps, _ = quick.rehearse(self.generator(parameters), self.fixed, self.target, seed=seed)
-        distances, floors, figures = quick.compared(self.target, self.fixed, maps)
-        ratios = {name: distance / floors[name][1] for name, distance in distances.items() if floors[name][1] > 0}
-        inside = all(distances[name] <= floors[name][0] for name in ratios)
-        value = float(np.mean([min(r, WORST) for r in ratios.values()])) if ratios else 0.0
-        return Evaluation(value, distances, inside, figures, dict(parameters))
+        found = {name: self.target.kinds[name].measure(maps) for name in TERMS}
+        distances = {name: self.target.kinds[name].distance(self.target.measured[name], found[name]) for name in TERMS}
+        ratios = [min(d / self.floors[name][1], WORST) for name, d in distances.items() if self.floors[name][1] > 0]
+        inside = all(d <= self.floors[name][0] for name, d in distances.items())
+        figures = {name: self.target.kinds[name].value(found[name]) for name in TERMS}
+        return Evaluation(float(np.mean(ratios)) if ratios else 0.0, distances, inside, figures, dict(parameters))
 
     def generator(self, parameters: Mapping[str, float]) -> Polycrystal:
         """The base with these parameters in place of its own."""
@@ -129,7 +135,7 @@ def fit_polycrystal(
     if not names:
         raise InvalidParameter("free", expected=f"some of {', '.join(space.names)}", got="none")
     space = space.only(names)
-    problem = PolycrystalProblem(target, first.generator, first.fixed)
+    problem = PolycrystalProblem(target, first.generator, first.fixed, floors(target))
     runner = Runner(problem, total=plan.total, workers=workers, log=log, progress=_part(progress, QUICK_SHARE, 1.0))
     with runner.pool():
         runner.run([Wanted({name: point[name] for name in names}, plan.seed, "start")])
@@ -146,6 +152,13 @@ def fit_polycrystal(
         outcome.trials,
         first.history,
     )
+
+
+def floors(target: SectionTarget) -> dict[str, tuple[float, float]]:
+    """Noise floor of TERMS for as many grains as the sections of a sample hold."""
+    rng = np.random.default_rng(0)
+    count = max(TIMES * target.interior, ENOUGH)
+    return {name: target.kinds[name].floor(target.measured[name], count, rng) for name in TERMS}
 
 
 def _part(progress: Progress | None, low: float, high: float) -> Progress | None:

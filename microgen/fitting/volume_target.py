@@ -44,6 +44,9 @@ class VolumeTarget(Target):
     specks: int
     """Voxels of islands and pores that were taken away."""
     notes: tuple[str, ...] = ()
+    """What was done to the volume."""
+    warnings: tuple[str, ...] = ()
+    """What it is too small or too coarse for."""
 
     support = "volume"
 
@@ -74,8 +77,10 @@ class VolumeTarget(Target):
         kinds = solid_kinds()
         parts = blocks(coarse, step, block)
         measured = {name: kind.measure(parts) for name, kind in kinds.items()}
-        notes = _notes(volume, across / factor, factor, specks / full.size, measured, block, step)
-        return cls(grid, factor, block, kinds, measured, len(parts), specks, notes)
+        notes = _treatment(factor, step[0], specks / full.size)
+        pitch = sum(kinds[name].value(measured[name]) for name in ("thickness", "separation"))  # type: ignore[arg-type]
+        periods = min(n * h for n, h in zip(block, step)) / pitch
+        return cls(grid, factor, block, kinds, measured, len(parts), specks, notes, _warnings(across / factor, periods))
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -85,7 +90,7 @@ class VolumeTarget(Target):
     @property
     def caveats(self) -> tuple[str, ...]:
         """What to keep in mind."""
-        return self.notes
+        return self.warnings
 
     @property
     def window(self) -> tuple[int, ...]:
@@ -199,24 +204,21 @@ def _factor(across: float, shape: tuple[int, ...]) -> int:
     return max(1, min(int(across / SPAN), math.ceil(max(shape) / 2 / LARGEST)))
 
 
-def _notes(
-    volume: Microstructure,
-    across: float,
-    factor: int,
-    specks: float,
-    measured: dict[str, Any],
-    block: tuple[int, ...],
-    step: tuple[float, ...],
-) -> tuple[str, ...]:
-    notes = list(volume.notes)
+def _treatment(factor: int, step: float, specks: float) -> tuple[str, ...]:
+    notes = []
     if factor > 1:
-        notes.append(f"{factor} voxels along each axis are taken as one of {step[0]:.4g} µm")
+        notes.append(f"{factor} voxels along each axis are taken as one of {step:.4g} µm")
     if specks > 0:
         notes.append(f"islands and pores below {SPECK} voxels are taken away: {specks:.2%} of the volume")
-    if across < SPAN - 1:
+    return tuple(notes)
+
+
+def _warnings(across: float, periods: float) -> tuple[str, ...]:
+    notes = []
+    if across < SPAN:
         notes.append(f"the rarer phase is {across:.1f} voxels wide on average: its shape is hardly resolved")
-    pitch = Lengths.value(None, measured["thickness"]) + Lengths.value(None, measured["separation"])  # type: ignore[arg-type]
-    periods = min(n * h for n, h in zip(block, step)) / pitch
     if periods < FEW:
-        notes.append(f"a block holds {periods:.1f} walls and gaps along an axis: noise floors are wide")
+        notes.append(
+            f"a block holds {periods:.1f} walls and gaps along an axis: noise floors are wide, a fit proves little"
+        )
     return tuple(notes)

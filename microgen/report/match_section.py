@@ -9,7 +9,7 @@ import numpy as np
 
 from microgen.descriptors.distribution import Distribution
 from microgen.report import charts, markup
-from microgen.report.tables import label, number, statistics_table, verdict
+from microgen.report.tables import Table, label, number, statistics_table, verdict
 
 EXPLANATION = (
     "Sections of the sample were taken at the scan's own pixels and went through the same segmentation. The noise "
@@ -87,3 +87,31 @@ def _card(name: str, statistic: Any) -> str:
         charts.cumulative(series, label=axis),
         markup.paragraph(counts, style="note"),
     )
+
+
+FOUND = (
+    "Samples with parameters between these bounds, the others free, cannot be told from the best by this scan. Where "
+    "the bounds are most of the range that was searched, the scan does not identify the parameter."
+)
+
+
+def fit_section(fit: Mapping[str, Any]) -> str:
+    """What a Bayesian fit found: how near, and which parameters the data tell."""
+    worth = f"{number(fit['value'])} ± {number(fit['spread'])}"
+    items = [
+        ("distance over p95, on fresh seeds", worth),
+        ("the same in the search", number(fit["seen"])),
+        ("samples made", str(fit["samples"])),
+        ("ended", {"inside": "every statistic inside the median noise floor"}.get(fit["status"], "budget spent")),
+    ]
+    table = markup.table(estimates_table(fit))
+    return markup.section("What the fit found", markup.facts(items), markup.paragraph(FOUND), table)
+
+
+def estimates_table(fit: Mapping[str, Any]) -> Table:
+    """Each parameter with its interval, and whether the data tell it."""
+    rows = [
+        (name, number(e["value"]), f"{number(e['low'])} to {number(e['high'])}", "yes" if e["identifiable"] else "no")
+        for name, e in fit["estimates"].items()
+    ]
+    return Table(("parameter", "value", "alike between", "identifiable"), tuple(rows))

@@ -13,7 +13,7 @@ from microgen.errors import InvalidParameter
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import markup
-from microgen.report.match_section import match_section, verdict_chips
+from microgen.report.match_section import fit_section, match_section, verdict_chips
 from microgen.report.sample_section import box_view, sample_section, side_by_side
 from microgen.report.scan_section import scan_section
 from microgen.report.style import STYLE
@@ -55,6 +55,8 @@ def render_report(
     parts.append(_glance(sample, segmented))
     if statistics:
         parts.append(match_section(statistics))
+    if "fit" in made.achieved:
+        parts.append(fit_section(made.achieved["fit"]))
     if scan is not None:
         parts.append(scan_section(scan, segmented, made.configuration))
     parts.append(sample_section(sample, tolerance, made.achieved))

@@ -12,7 +12,7 @@ from microgen.descriptors.distribution import Distribution
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import charts, markup
-from microgen.report.match_section import BLOCKS, match_section
+from microgen.report.match_section import BLOCKS, fit_section, match_section
 from microgen.report.rendering import draw_solid
 from microgen.report.tables import Table, label, length, number, numbers_table, per_mm, share
 
@@ -41,7 +41,7 @@ def texture_body(
     if comparison:
         parts.append(match_section(comparison, BLOCKS))
     if "fit" in made.achieved:
-        parts.append(markup.section("What the fit found", markup.table(estimates_table(made.achieved["fit"]))))
+        parts.append(fit_section(made.achieved["fit"]))
     cards = [_thickness(statistics), _curvatures(statistics), _trace(made)]
     table = markup.table(numbers_table(statistics, sample.grid.ndim))
     parts.append(markup.section("What it is like", _row(cards), "<br>", table))
@@ -107,15 +107,6 @@ def _pairs(volume: Microstructure, sample: Microstructure) -> str:
         pixels = _draw_plane(cut, 420)
         figures.append(markup.map_figure(pixels, cut.grid.lengths[0], caption=f"{name}: solid dark", relative=1.0))
     return markup.row(figures, least=300)
-
-
-def estimates_table(fit: Mapping[str, Any]) -> Table:
-    """Each parameter with its interval, and whether the data tell it."""
-    rows = [
-        (name, number(e["value"]), f"{number(e['low'])} to {number(e['high'])}", "yes" if e["identifiable"] else "no")
-        for name, e in fit["estimates"].items()
-    ]
-    return Table(("parameter", "value", "alike between", "identifiable"), tuple(rows))
 
 
 def _slices(sample: Microstructure) -> str:
