@@ -42,6 +42,19 @@ def read_volume(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = 
     return ms
 
 
+def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
+    """A scan, a volume of grains, or one of solid and void, whichever the file holds."""
+    ms = microgen.read(path, format=_format(path))
+    if ms.grid.ndim == 2 or has_labels(ms):
+        return _sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
+    return read_volume(path, flags, spacing=spacing)
+
+
+def has_labels(ms: Microstructure) -> bool:
+    """Are there grains, more than pieces of a solid?"""
+    return ms.grain_id is not None and ms.level_set is None and int(ms.grain_id.max(initial=0)) > 1
+
+
 _ONE = "Give a --grey-threshold that divides it."
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "polycrystal": "Make a 3-D polycrystal: statistically equal to an EBSD scan, or from chosen laws.",
     "curvatubes": "Make a foam, bone, sponge or membrane: a level set whose surface has chosen curvatures.",
     "describe": "Measure a volume: porosity, surface, thickness, connectivity, curvatures, or its grains.",
+    "compare": "Say whether two files show one material: every statistic they share, against their own noise.",
     "atlas": "Draw random textures and chart them, or look up the one nearest to a wish.",
     "info": "Say what was understood of a file.",
     "rerun": "Make a result again, bit for bit, from its provenance.",

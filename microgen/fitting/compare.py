@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from microgen.descriptors.grains import interior_grains
 from microgen.errors import InvalidParameter, NoGrains
+from microgen.fitting.planes import grain_maps, has_orientations
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.sections import Body, sections
 from microgen.fitting.statistics import Kind, Statistic
 from microgen.fitting.target import Target
 from microgen.fitting.volume_target import VolumeTarget
-from microgen.microstructure import Microstructure
+from microgen.grid import Grid
+from microgen.microstructure import Microstructure, Phase
 
 TIMES, ENOUGH = 4, 500  # grains of the sections: so many times the scan's, and so many at least
 FEWEST = 3  # planes
@@ -30,9 +32,44 @@ def compare(samples: Microstructure | Sequence[Microstructure], target: Target, 
     parts = [samples] if isinstance(samples, Microstructure) else list(samples)
     if isinstance(target, VolumeTarget):
         return target.compare(parts, seed=seed)
-    if isinstance(target, SectionTarget) and len(parts) == 1:
+    assert isinstance(target, SectionTarget)
+    if len(parts) == 1 and has_diagram(parts[0]):
         return compare_sections(parts[0], target, seed=seed)
-    raise InvalidParameter("samples", expected="one sample for a scan", got=f"{len(parts)} and {type(target).__name__}")
+    maps = [
+        map_
+        for part in parts
+        for map_ in grain_maps(part, threshold=target.threshold, min_pixels=target.min_pixels, pixels=target.grid)
+    ]
+    told = all(has_orientations(part) for part in parts) and target.oriented
+    return compare_maps([renumbered(ms, target) for ms in maps], target, seed=seed, oriented=told)
+
+
+def has_diagram(ms: Microstructure) -> bool:
+    """Does it hold the power diagram that its grains are cells of?"""
+    grains = ms.grains
+    known = grains is not None and None not in (grains.sites, grains.metrics, grains.weights)
+    return known and ms.grid.ndim == 3 and isinstance(ms.grid, Grid)
+
+
+def compare_maps(
+    maps: Sequence[Microstructure], target: SectionTarget, *, seed: int, oriented: bool = True
+) -> dict[str, Statistic]:
+    """Segmented maps against the scan; without what orientations tell where they are not known."""
+    turned = [name for name in target.kinds if name.startswith(("texture", "boundary_misorientation"))]
+    return {
+        name: _statistic(name, kind, target, maps=list(maps), share=1.0, seed=seed)
+        for name, kind in target.kinds.items()
+        if oriented or name not in turned
+    }
+
+
+def renumbered(ms: Microstructure, target: SectionTarget) -> Microstructure:
+    """With its phases numbered as the target numbers them. Raises InvalidParameter for others."""
+    assert ms.grains is not None
+    number = phase_numbers(ms.phases, target, np.unique(ms.grains.phase_id))
+    table = np.append(number, -1)  # -1 stays what it is
+    grains = replace(ms.grains, phase_id=table[ms.grains.phase_id])
+    return replace(ms, phases=target.scan.phases, phase_id=table[ms.phase_id].astype(np.int16), grains=grains)
 
 
 def compare_sections(sample: Microstructure, target: SectionTarget, *, seed: int) -> dict[str, Statistic]:
@@ -78,12 +115,20 @@ def distinct_share(body: Body, target: SectionTarget) -> float:
 
 def with_phases_of(body: Body, target: SectionTarget) -> Body:
     """The same body with its phases numbered as the scan numbers them."""
+    table = phase_numbers(body.phases, target, range(len(body.phases)))
+    return replace(body, phase_id=table[body.phase_id], phases=target.scan.phases)
+
+
+def phase_numbers(phases: Sequence[Phase], target: SectionTarget, used: Iterable[int]) -> np.ndarray:
+    """int [phases]: the target's number of each, by name; of single phases on both sides names do not matter."""
     number = dict(zip(target.phase_names, target.phases))
-    strange = [p.name for p in body.phases if p.name not in number]
+    used = [int(p) for p in used]
+    if len(used) == len(number) == 1:
+        return np.full(max(len(phases), 1), target.phases[0])
+    strange = [phases[p].name for p in used if phases[p].name not in number]
     if strange:
         raise InvalidParameter("phases", expected=f"phases of the scan: {', '.join(number)}", got=", ".join(strange))
-    table = np.array([number[p.name] for p in body.phases])
-    return replace(body, phase_id=table[body.phase_id], phases=target.scan.phases)
+    return np.array([number.get(p.name, -1) for p in phases])
 
 
 def _statistic(

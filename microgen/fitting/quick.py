@@ -8,7 +8,7 @@ numbers are the same in every round, so that a difference between two rounds com
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,10 +131,8 @@ def size_factors(target: SectionTarget) -> np.ndarray:
 
     Scaled so that sum of share / factor³ = 1: then the mean of the size law is the one that fills a box.
     """
-    assert target.scan.grains is not None
     diameters, factors = target.diameters, np.ones(len(target.scan.phases))
-    assert diameters.grain_id is not None
-    phase = target.scan.grains.phase_id[diameters.grain_id - 1]
+    phase = np.concatenate([phases_of_diameters(ms) for ms in target.maps])
     for p in target.phases:
         mine = diameters.values[phase == p]
         if len(mine):
@@ -148,7 +146,7 @@ def first_guess(target: SectionTarget, fixed: Fixed) -> Guess:
     """Laws before any section was cut: stereology of spheres, and what sections of spheroids usually show."""
     pixel = target.grid.cell_measure
     visible = math.sqrt(4 * target.min_pixels * pixel / math.pi)
-    wanted = reduced([target.scan], fixed.factors)
+    wanted = reduced(target.maps, fixed.factors)
     aspect = target.measured["aspect_ratio"]
     form = "oblate" if aspect.mean > FLAT else "prolate"
     mean = min(float(np.interp(aspect.mean, *SECTION_OF[form])), 0.8 * FLATTEST)
@@ -185,15 +183,17 @@ def alignment(target: SectionTarget) -> tuple[tuple[float, float, float], float]
     return (round(math.cos(half), 6), round(math.sin(half), 6), 0.0), min(strength, 0.95)
 
 
-def reduced(maps: list[Microstructure], factors: np.ndarray) -> np.ndarray:
+def phases_of_diameters(ms: Microstructure) -> np.ndarray:
+    """int [n]: phase of each grain whose diameter counts."""
+    rows = equivalent_diameter(ms).grain_id
+    assert rows is not None
+    assert ms.grains is not None
+    return ms.grains.phase_id[rows - 1]
+
+
+def reduced(maps: Sequence[Microstructure], factors: np.ndarray) -> np.ndarray:
     """Section diameters over the size factor of their phase, µm."""
-    parts = []
-    for ms in maps:
-        d = equivalent_diameter(ms)
-        assert d.grain_id is not None
-        assert ms.grains is not None
-        parts.append(d.values / factors[ms.grains.phase_id[d.grain_id - 1]])
-    return np.concatenate(parts)
+    return np.concatenate([equivalent_diameter(ms).values / factors[phases_of_diameters(ms)] for ms in maps])
 
 
 def polycrystal(guess: Guess, fixed: Fixed) -> Polycrystal:
@@ -270,7 +270,7 @@ REGULAR = 3  # Lloyd steps added at a time
 
 def corrected(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Microstructure]) -> Guess:
     """The guess moved by what the sections lack."""
-    size = guess.size.corrected(reduced([target.scan], fixed.factors), reduced(maps, fixed.factors), damping=0.8)
+    size = guess.size.corrected(reduced(target.maps, fixed.factors), reduced(maps, fixed.factors), damping=0.8)
     there, here = target.measured["aspect_ratio"], target.kinds["aspect_ratio"].measure(maps)
     # Sections show about 0.4 of a change of the grains' aspect ratio, and 0.2 of it in their spread.
     mean = guess.aspect_mean + (there.mean - here.mean) / 0.4

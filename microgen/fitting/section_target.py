@@ -25,8 +25,8 @@ FEW = 50  # interior grains below which the scan itself hardly says anything
 class SectionTarget(Target):
     """Statistics of a segmented scan, and the pipeline that the sections of a sample go through as well."""
 
-    scan: Microstructure
-    """Segmented: grain_id everywhere, the table of grains."""
+    maps: tuple[Microstructure, ...]
+    """Segmented: grain_id everywhere, the table of grains. Planes of one direction, with the same phases and pixels."""
     threshold: float
     """Misorientation that separates grains, radians."""
     min_pixels: int
@@ -41,27 +41,44 @@ class SectionTarget(Target):
     """Their names, made different where the scan uses one twice."""
     interior: int
     """Grains that do not touch the border of the map."""
+    oriented: bool = True
+    """False: orientations were drawn, and stand for nothing."""
     notes: tuple[str, ...] = ()
     """What to keep in mind: few grains, a gradient across the map."""
 
     @classmethod
-    def measure(cls, segmented: Microstructure, threshold: float, min_pixels: int) -> SectionTarget:
-        """Measure all statistics of a segmented scan.
+    def measure(
+        cls, segmented: Microstructure | Sequence[Microstructure], threshold: float, min_pixels: int
+    ) -> SectionTarget:
+        """Measure all statistics of one or several segmented scans, pooled.
 
-        Raises InvalidParameter for a map without grains in its table, NoGrains when every grain touches the border.
+        Raises InvalidParameter for maps without grains in their table, or of different phases, and NoGrains when every
+        grain touches the border.
         """
-        if segmented.grain_id is None or segmented.grains is None or segmented.grid.ndim != 2:
-            raise InvalidParameter("scan", expected="a segmented map", got="none", remedy="Use segment_grains first.")
-        interior = int(interior_grains(segmented).sum())
+        maps = (segmented,) if isinstance(segmented, Microstructure) else tuple(segmented)
+        if not maps or any(ms.grain_id is None or ms.grains is None or ms.grid.ndim != 2 for ms in maps):
+            raise InvalidParameter("scan", expected="segmented maps", got="none", remedy="Use segment_grains first.")
+        first = maps[0]
+        for ms in maps[1:]:
+            if [p.name for p in ms.phases] != [p.name for p in first.phases]:
+                got = ", ".join(p.name for p in ms.phases)
+                raise InvalidParameter("scan", expected="scans of the same phases", got=got)
+        interior = sum(int(interior_grains(ms).sum()) for ms in maps)
         if interior == 0:
             remedy = "Use a larger map, or a smaller min_pixels."
-            raise NoGrains(f"All {len(segmented.grains)} grains touch the border of the map: none has a size. {remedy}")
-        present = tuple(int(p) for p in np.unique(segmented.grains.phase_id))
-        names = _unlike([segmented.phases[p].name for p in present])
-        how = kinds(segmented.phases, present, names)
-        measured = {name: kind.measure([segmented]) for name, kind in how.items()}
-        notes = _notes(segmented, interior)
-        return cls(segmented, threshold, min_pixels, how, measured, present, names, interior, notes)
+            grains = sum(len(ms.grains) for ms in maps if ms.grains is not None)
+            raise NoGrains(f"All {grains} grains touch the border of the map: none has a size. {remedy}")
+        present = tuple(int(p) for p in np.unique(np.concatenate([_phases(ms) for ms in maps])))
+        names = _unlike([first.phases[p].name for p in present])
+        how = kinds(first.phases, present, names)
+        measured = {name: kind.measure(maps) for name, kind in how.items()}
+        notes = _notes(first, interior) if len(maps) == 1 else _few(measured["equivalent_diameter"], interior)
+        return cls(maps, threshold, min_pixels, how, measured, present, names, interior, notes=notes)
+
+    @property
+    def scan(self) -> Microstructure:
+        """The only map, or the first: its pixels are those of the sections of a sample."""
+        return self.maps[0]
 
     support = "section"
 
@@ -93,13 +110,19 @@ class SectionTarget(Target):
     @property
     def phase_fractions(self) -> tuple[float, ...]:
         """Area shares of `phases`, summing to one."""
-        assert self.scan.grains is not None
-        areas = np.bincount(self.scan.grains.phase_id, self.scan.grains.volume, len(self.scan.phases))
+        parts = [ms.grains for ms in self.maps if ms.grains is not None]
+        areas = sum(np.bincount(g.phase_id, g.volume, len(self.scan.phases)) for g in parts)
+        assert isinstance(areas, np.ndarray)
         return tuple(float(areas[p] / areas.sum()) for p in self.phases)
 
     def segment(self, section: Microstructure) -> Microstructure:
         """A section through the scan's own pipeline."""
         return segment_grains(section, threshold=self.threshold, min_pixels=self.min_pixels)
+
+
+def _phases(ms: Microstructure) -> np.ndarray:
+    assert ms.grains is not None
+    return ms.grains.phase_id
 
 
 def _unlike(names: Sequence[str]) -> tuple[str, ...]:
@@ -114,15 +137,24 @@ def _unlike(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _notes(scan: Microstructure, interior: int) -> tuple[str, ...]:
-    notes = []
     diameters = equivalent_diameter(scan)
-    floor = 1.15 * diameters.cv * np.sqrt(2 / interior)  # of two scans like this one
-    if interior < FEW:
-        text = f"only {interior} grains lie inside the map: two such scans of one material differ by"
-        notes.append(f"{text} {floor:.0%} in their diameters, and finer differences cannot be told.")
+    notes = list(_few(diameters, interior))
+    floor = _floor(diameters, interior)
     apart = halves(scan, diameters)
     for name, value in (("left and right", apart.left_right), ("upper and lower", apart.top_bottom)):
         # Halves hold half the grains each; two to three times their median distance is beyond the 95th percentile.
         if value > 2.5 * floor * np.sqrt(2):
             notes.append(f"the {name} halves of the map differ by {value:.0%} in their diameters: there is a gradient.")
     return tuple(notes)
+
+
+def _floor(diameters: Distribution, interior: int) -> float:
+    """Relative difference in diameters of two scans like this one."""
+    return float(1.15 * diameters.cv * np.sqrt(2 / interior))
+
+
+def _few(diameters: Distribution, interior: int) -> tuple[str, ...]:
+    if interior >= FEW:
+        return ()
+    text = f"only {interior} grains lie inside the map: two such scans of one material differ by"
+    return (f"{text} {_floor(diameters, interior):.0%} in their diameters, and finer differences cannot be told.",)

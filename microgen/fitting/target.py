@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from microgen.descriptors.describe import has_grains
@@ -13,6 +16,10 @@ from microgen.microstructure import Microstructure
 if TYPE_CHECKING:
     from microgen.fitting.section_target import SectionTarget
     from microgen.fitting.volume_target import VolumeTarget
+
+
+DEFAULT_THRESHOLD, DEFAULT_PIXELS = math.radians(5), 10
+"""Misorientation that separates grains, and the smallest region that is one."""
 
 
 class Target(ABC):
@@ -37,8 +44,10 @@ class Target(ABC):
         """Points of a sample, of the target's own size, that are looked at together."""
 
     @staticmethod
-    def from_scan(segmented: Microstructure, threshold: float, min_pixels: int) -> SectionTarget:
-        """Of a segmented map, with the threshold (radians) and the fewest pixels it was segmented with."""
+    def from_scan(
+        segmented: Microstructure | Sequence[Microstructure], threshold: float, min_pixels: int
+    ) -> SectionTarget:
+        """Of one segmented map or several, with the threshold (radians) and the fewest pixels of their segmentation."""
         from microgen.fitting.section_target import SectionTarget
 
         return SectionTarget.measure(segmented, threshold, min_pixels)
@@ -52,12 +61,15 @@ class Target(ABC):
 
     @staticmethod
     def of(ms: Microstructure, **options: Any) -> SectionTarget | VolumeTarget:
-        """Of a map of orientations or of a volume, whichever it is. Raises InvalidParameter for anything else."""
-        if ms.grid.ndim == 2 and ms.orientation is not None:
-            from microgen.segmentation import segment_grains
+        """Of a map of orientations, a volume of grains (by planes of it) or of solid and void, whichever it is.
 
-            limits = {"threshold": 0.0872664625997165, "min_pixels": 10} | options
-            return Target.from_scan(segment_grains(ms, **limits), **limits)
+        Raises InvalidParameter for anything else.
+        """
+        if ms.grid.ndim == 2 and ms.orientation is not None or has_grains(ms):
+            from microgen.fitting.planes import grain_maps, has_orientations
+
+            limits = {"threshold": DEFAULT_THRESHOLD, "min_pixels": DEFAULT_PIXELS} | options
+            return replace(Target.from_scan(grain_maps(ms, **limits), **limits), oriented=has_orientations(ms))
         if isinstance(ms.grid, Grid) and ms.grid.ndim == 3 and not has_grains(ms):
             return Target.from_volume(ms, **options)
         raise InvalidParameter("ms", expected="a scan, or a volume of solid and void", got=type(ms.grid).__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from scipy.ndimage import generate_binary_structure, label
+from scipy.ndimage import generate_binary_structure, label, zoom
 
 from microgen.descriptors.solid import solid, voxel_grid
 from microgen.descriptors.thickness import thickness
@@ -103,20 +103,19 @@ class VolumeTarget(Target):
         return tuple(self.factor * h for h in self.grid.spacing)
 
     def parts(self, sample: Microstructure) -> list[Microstructure]:
-        """A sample in blocks like those of the target: its voxels may be as large as the blocks', or whole parts.
+        """A sample in blocks like those of the target; voxels of another size are interpolated.
 
-        Raises InvalidParameter for voxels of another size, and for samples smaller than a block.
+        Raises InvalidParameter for planes and for samples smaller than a block.
         """
         grid = voxel_grid(sample)
-        ratio = [s / h for s, h in zip(self.spacing, grid.spacing)]
-        factor = round(ratio[0])
-        if factor < 1 or any(abs(r - factor) > 0.02 * factor for r in ratio):
-            expected = f"voxels of {self.spacing[0]:.4g} µm or a whole part of it"
-            raise InvalidParameter("sample", expected=expected, got=grid.spacing)
-        coarse = coarsened(cleaned(solid(sample))[0], factor)
+        if grid.ndim != 3:
+            raise InvalidParameter("sample", expected="three dimensions", got=grid.shape)
+        least = SPECK * float(np.prod(self.grid.spacing) / np.prod(grid.spacing))  # the same volume in other voxels
+        full = cleaned(solid(sample), least)[0]
+        coarse = _resampled(full, [s / h for s, h in zip(self.spacing, grid.spacing)])
         if any(n < b for n, b in zip(coarse.shape, self.block)):
-            needed = " x ".join(str(b * factor) for b in self.block)
-            raise InvalidParameter("sample", expected=f"{needed} voxels or more", got=grid.shape)
+            needed = " x ".join(f"{b * h:.4g}" for b, h in zip(self.block, self.spacing))
+            raise InvalidParameter("sample", expected=f"{needed} µm or more", got=grid.lengths)
         return blocks(coarse, self.spacing, self.block)
 
     def floors(self, count: int, *, seed: int) -> dict[str, tuple[float, float]]:
@@ -162,13 +161,13 @@ def statistic(kind: Any, there: Any, here: Any, floor: tuple[float, float]) -> S
     )
 
 
-def cleaned(full: np.ndarray) -> tuple[np.ndarray, int]:
-    """Without islands of solid and closed pores below SPECK voxels, and how many voxels that changed."""
+def cleaned(full: np.ndarray, least: float = SPECK) -> tuple[np.ndarray, int]:
+    """Without islands of solid and closed pores of less than `least` voxels, and how many voxels that changed."""
     out = full.copy()
     for inside, structure in ((True, generate_binary_structure(full.ndim, full.ndim)), (False, None)):
         pieces = cast(np.ndarray, label(out == inside, structure)[0])  # pyright: ignore[reportIndexIssue]
         sizes = np.bincount(pieces.ravel())
-        small = sizes < SPECK
+        small = sizes < least
         small[0] = False
         out[small[pieces]] = not inside
     return out, int(np.count_nonzero(out != full))
@@ -183,6 +182,17 @@ def coarsened(full: np.ndarray, factor: int) -> np.ndarray:
     share = cut.reshape([k for n in shape for k in (n, factor)]).mean(axis=(1, 3, 5))
     odd = np.indices(shape).sum(axis=0) % 2 == 1
     return (share > 0.5) | ((share == 0.5) & odd)
+
+
+def _resampled(full: np.ndarray, ratio: list[float]) -> np.ndarray:
+    """Voxels `ratio` times as large along each axis."""
+    factor = max(1, round(ratio[0]))
+    if all(abs(r - factor) < 0.02 * factor for r in ratio):
+        return coarsened(full, factor)
+    finer = max(1, int(min(ratio)))  # whole factors first: they keep thin walls
+    whole = coarsened(full, finer).astype(np.float32)
+    share = zoom(whole, [finer / r for r in ratio], order=1, grid_mode=True, mode="nearest")
+    return np.asarray(share) > 0.5
 
 
 def blocks(full: np.ndarray, spacing: tuple[float, ...], shape: tuple[int, ...]) -> list[Microstructure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,16 @@ BLOCKS = (
 )
 
 
-def match_section(statistics: Mapping[str, Any], explanation: str = EXPLANATION) -> str:
+COMPARED = (
+    "Both went through the same pipeline. The noise floor is the distance that the first file shows within itself, for "
+    "as much data as is compared: its median, and its 95th percentile (p95). A statistic is inside when its distance "
+    "is not above p95."
+)
+
+
+def match_section(
+    statistics: Mapping[str, Any], explanation: str = EXPLANATION, *, names: Sequence[str] = ("scan", "sample")
+) -> str:
     """The section of the page; every card shows one distribution as histogram and as cumulative curve."""
     ordered = dict(sorted(statistics.items(), key=lambda item: not item[1].in_objective))
     rulers = [charts.bullet(s.distance, s.noise_floor, s.noise_floor_p95) for s in ordered.values()]
@@ -33,8 +42,9 @@ def match_section(statistics: Mapping[str, Any], explanation: str = EXPLANATION)
     cards = [_card(name, s) for name, s in ordered.items() if series_of(s)]
     parts = [markup.paragraph(explanation), cells]
     if cards:
-        parts += ["<br>", markup.legend([("scan", "target"), ("sample", "achieved")]), markup.row(cards, least=320)]
-    return markup.section("Does the sample match the scan?", *parts)
+        parts += ["<br>", markup.legend(list(zip(names, ("target", "achieved")))), markup.row(cards, least=320)]
+    title = "Does the sample match the scan?" if tuple(names) == ("scan", "sample") else "Are they alike?"
+    return markup.section(title, *parts)
 
 
 def series_of(statistic: Any) -> list[charts.Series] | None:

@@ -13,7 +13,7 @@ from microgen.errors import InvalidParameter
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import markup
-from microgen.report.match_section import fit_section, match_section, verdict_chips
+from microgen.report.match_section import COMPARED, fit_section, match_section, verdict_chips
 from microgen.report.sample_section import box_view, sample_section, side_by_side
 from microgen.report.scan_section import scan_section
 from microgen.report.style import STYLE
@@ -64,6 +64,13 @@ def render_report(
         parts.append(markup.section("The ensemble", markup.table(ensemble_summary(members))))
     parts.append(provenance_section(made))
     return _document("".join(parts), title=title or _title(made))
+
+
+def render_comparison(statistics: Mapping[str, Any], *, names: tuple[str, ...], verdict: str) -> str:
+    """HTML text of a page that holds two files against each other (NAME -> Statistic)."""
+    title = " and ".join(names)
+    head = f"<header><h1>{escape(title)}</h1>{markup.paragraph(verdict, style='lead')}</header>"
+    return _document(head + match_section(statistics, COMPARED, names=names), title=title)
 
 
 def _texture(

@@ -1,0 +1,154 @@
+"""`microgen compare A B`: two scans, volumes or samples, every statistic they share, and whether they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import radians
+from pathlib import Path
+from typing import Any
+
+import microgen
+from microgen import Microstructure
+from microgen.errors import InvalidParameter, TargetNotMet
+from microgen.io.atomic import atomic_path, check_writable
+
+from ._json import dumps
+from ._progress import Reporter
+from ._request import demand
+from ._result import result_object, statistics_object
+from ._volume import VolumeFlags, read_any
+
+
+def compare(
+    a: Path,
+    b: Path,
+    *,
+    threshold: float = 5.0,
+    min_pixels: int = 10,
+    grey_threshold: str = "",
+    spacing: float | None = None,
+    report: Path | None = None,
+    seed: int = 0,
+    json: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Compare two files of any kind: A is what was measured, B what is held against it.
+
+    Scans and samples of grains are compared by sections, solids by blocks; the noise floor is that of A. Exit code 5
+    when a statistic differs by more than the 95th percentile of that floor.
+
+    Parameters
+    ----------
+    a
+        A scan, a volume of grains, or a volume of solid and void.
+    b
+        Another one; a sample made by microgen, for example.
+    threshold
+        Misorientation that separates two grains, degrees.
+    min_pixels
+        Smaller grains are given to their neighbours.
+    grey_threshold
+        Grey value above which there is solid, or otsu, of files with grey values.
+    spacing
+        Size of a voxel, for files that do not say it.
+    report
+        Write a self-contained HTML page with both side by side.
+    seed
+        Of the noise floor.
+    json
+        Print one JSON object.
+    overwrite
+        Replace the page if it exists.
+    quiet
+        No progress, no table.
+    """
+    reporter = Reporter(quiet=quiet)
+    demand(0 < threshold <= 180, "--threshold", "an angle above 0 degrees", threshold)
+    if report is not None:
+        check_writable([report], overwrite=overwrite)
+    flags = VolumeFlags(grey_threshold=grey_threshold)
+    sizes = () if spacing is None else (spacing,)
+    first, second = (told(path, read_any(path, flags, spacing=sizes), reporter) for path in (a, b))
+    target = target_of(first, threshold=threshold, min_pixels=min_pixels)
+    for note in target.caveats:
+        reporter.warn(note)
+    with reporter.stage("comparing", "compare"):
+        found = microgen.compare(second, target, seed=seed)
+    shown = table(found)
+    reporter.say()
+    reporter.table(*shown)
+    reporter.say()
+    outside = [name for name, s in found.items() if not s.inside and s.distance == s.distance]
+    verdict = verdict_of(found, outside)
+    if json:
+        reporter.say(verdict)
+    written = [report] if report is not None else []
+    if report is not None:
+        save(report, found, (a, b), verdict, overwrite=overwrite)
+    finish(found, reporter, (a, b), written, verdict=verdict, json=json)
+    if outside:
+        raise TargetNotMet(f"{b} differs from {a} by more than the noise of {a} in: {', '.join(outside)}.")
+    return 0
+
+
+def told(path: Path, ms: Microstructure, reporter: Reporter) -> Microstructure:
+    """Say what a file was understood to be."""
+    grid = ms.grid
+    kind = "grains" if ms.grain_id is not None else "orientations" if ms.orientation is not None else "solid and void"
+    reporter.say(f"{path}: {' x '.join(map(str, grid.shape))} points of {grid.spacing[0]:.4g} µm, {kind}")
+    for note in ms.notes:
+        reporter.say(f"  {note}")
+    return ms
+
+
+def target_of(ms: Microstructure, *, threshold: float, min_pixels: int) -> Any:
+    """What is measured of A."""
+    if ms.orientation is not None or ms.grain_id is not None:
+        return microgen.Target.of(ms, threshold=radians(threshold), min_pixels=min_pixels)
+    return microgen.Target.of(ms)
+
+
+def table(statistics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows for a reader: nothing was fitted, so there is no role."""
+    from microgen.report import statistics_table
+
+    cells = statistics_table(statistics)
+    return ("statistic", "A", "B", *cells.columns[3:-1]), [row[:-1] for row in cells.rows]
+
+
+def verdict_of(found: Mapping[str, Any], outside: list[str]) -> str:
+    """In a line."""
+    known = [s for s in found.values() if s.distance == s.distance and s.noise_floor_p95 == s.noise_floor_p95]
+    if not known:
+        raise InvalidParameter("A, B", expected="files that share a statistic", got="none that both have")
+    if not outside:
+        return f"alike: all {len(known)} statistics are within the noise of A"
+    return f"different: {len(outside)} of {len(known)} statistics are beyond the noise of A"
+
+
+def save(page: Path, found: Mapping[str, Any], files: tuple[Path, Path], verdict: str, *, overwrite: bool) -> None:
+    """The page."""
+    from microgen.report import render_comparison
+
+    text = render_comparison(found, names=tuple(path.name for path in files), verdict=verdict)
+    with atomic_path(page, overwrite) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def finish(
+    found: Mapping[str, Any],
+    reporter: Reporter,
+    files: tuple[Path, Path],
+    written: list[Path],
+    *,
+    verdict: str,
+    json: bool,
+) -> None:
+    """stdout: one JSON object, or the verdict."""
+    if not json:
+        print(verdict)
+        return
+    statistics = {name: value | {"inside": found[name].inside} for name, value in statistics_object(found).items()}
+    result = result_object("compare", reporter, written, a=files[0], b=files[1])
+    print(dumps(result | {"verdict": verdict, "statistics": statistics}))
