@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Grid, Microstructure
-from microgen.errors import InvalidParameter
+from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.io import find_reader
 from microgen.io.grey import NO_SIZE
+from microgen.io.raw_json import read_raw
 
 from ._request import demand
 
@@ -23,23 +24,44 @@ class VolumeFlags:
     """How a volume of grey values is read."""
 
     grey_threshold: Annotated[str, Parameter(show_default=False)] = ""
-    """Grey value above which there is solid, or otsu (the default for volumes of more than two values)."""
+    """Grey value above which there is solid; or otsu (the default), multi-otsu[:N], hysteresis:LOW,HIGH."""
+    invert: bool = False
+    """The solid is dark and the pores are bright."""
+    raw_shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = ()
+    """Voxels along x, y, z of a .raw file without a JSON; x is fastest."""
+    raw_type: Annotated[str, Parameter(show_default=False)] = "uint8"
+    """Type of its values: uint8, uint16, >u2, float32 ... Default uint8."""
 
 
 def read_volume(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
     """A volume of solid and void with voxels of known size, and notes on all that was done to it."""
-    ms = microgen.read(path, format=_format(path))
+    if flags.raw_shape:
+        ms = read_raw(path, shape=flags.raw_shape, dtype=flags.raw_type, spacing=None)
+    else:
+        ms = _read(path)
     if ms.grid.ndim != 3 or not isinstance(ms.grid, Grid):
-        raise InvalidParameter("--uct", expected="a volume", got=f"{path}: {ms.grid.ndim} dimensions")
+        raise InvalidParameter("volume", expected="three dimensions", got=f"{path}: {ms.grid.ndim} dimensions")
     ms = _sized(ms, path, spacing)
     both = 0 < int((ms.phase_id >= 0).sum()) < ms.grid.size
-    if ms.grey is not None and (flags.grey_threshold or not both):
-        ms = microgen.threshold(ms, _value(flags.grey_threshold or "otsu"))
-        if not flags.grey_threshold:
-            ms = replace(ms, notes=(*ms.notes, "no --grey-threshold was given: Otsu's is taken"))
+    if ms.grey is not None and (flags.grey_threshold or flags.invert or not both):
+        ms = _divided(ms, path, flags)
     solid = int((ms.phase_id >= 0).sum())
-    demand(0 < solid < ms.grid.size, "--uct", "a volume of solid and void", f"{path}: one phase alone", remedy=_ONE)
+    remedy = "Give a --grey-threshold that divides it."
+    demand(0 < solid < ms.grid.size, "volume", "solid and void", f"{path}: one phase alone", remedy=remedy)
     return ms
+
+
+def _divided(ms: Microstructure, path: Path, flags: VolumeFlags) -> Microstructure:
+    assert ms.grey is not None
+    if ms.grey.min() == ms.grey.max():
+        raise InvalidParameter("volume", expected="solid and void", got=f"{path}: one grey value, {ms.grey.max()}")
+    try:
+        found = microgen.threshold(ms, flags.grey_threshold or "otsu", invert=flags.invert)
+    except InvalidParameter as error:
+        raise InvalidParameter("--grey-threshold", expected=error.expected, got=error.got) from None
+    if flags.grey_threshold:
+        return found
+    return replace(found, notes=(*found.notes, "no --grey-threshold was given: Otsu's is taken"))
 
 
 def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
@@ -55,7 +77,14 @@ def has_labels(ms: Microstructure) -> bool:
     return ms.grain_id is not None and ms.level_set is None and int(ms.grain_id.max(initial=0)) > 1
 
 
-_ONE = "Give a --grey-threshold that divides it."
+def _read(path: Path) -> Microstructure:
+    try:
+        return microgen.read(path, format=_format(path))
+    except UnreadableFile as error:
+        if path.suffix == ".raw" and path.is_file():
+            remedy = f"Say what it holds: --raw-shape 128 128 128 --raw-type uint8. {error.remedy}"
+            raise UnreadableFile(error.path, error.problem, remedy=remedy) from None
+        raise
 
 
 def _format(path: Path) -> str | None:
@@ -75,10 +104,3 @@ def _sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Micros
         remedy = "Example: --spacing 19.5um"
         raise InvalidParameter("--spacing", expected=f"what a voxel of {path} measures", got="none", remedy=remedy)
     return ms
-
-
-def _value(text: str) -> Any:
-    try:
-        return text if text == "otsu" else float(text)
-    except ValueError:
-        raise InvalidParameter("--grey-threshold", expected="a number or otsu", got=text) from None

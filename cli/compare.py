@@ -75,12 +75,9 @@ def compare(
         reporter.warn(note)
     with reporter.stage("comparing", "compare"):
         found = microgen.compare(second, target, seed=seed)
-    shown = table(found)
-    reporter.say()
-    reporter.table(*shown)
-    reporter.say()
     outside = [name for name, s in found.items() if not s.inside and s.distance == s.distance]
     verdict = verdict_of(found, outside)
+    show(found, reporter)
     if json:
         reporter.say(verdict)
     written = [report] if report is not None else []
@@ -107,6 +104,13 @@ def target_of(ms: Microstructure, *, threshold: float, min_pixels: int) -> Any:
     if ms.orientation is not None or ms.grain_id is not None:
         return microgen.Target.of(ms, threshold=radians(threshold), min_pixels=min_pixels)
     return microgen.Target.of(ms)
+
+
+def show(found: Mapping[str, Any], reporter: Reporter) -> None:
+    """The table, on stderr."""
+    reporter.say()
+    reporter.table(*table(found))
+    reporter.say()
 
 
 def table(statistics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -46,7 +46,7 @@ def describe(
     phase
         Take this phase_id (from 0) as the solid; 0 is the first phase.
     threshold
-        Grey value above which there is solid, or otsu.
+        Grey value above which there is solid; or otsu, multi-otsu[:N], hysteresis:LOW,HIGH.
     spacing
         Size of a voxel, where the file does not say it.
     periodic
@@ -93,7 +93,7 @@ def _read(file: Path, *, format: str | None, threshold: str) -> Microstructure:
         format = "imagej"  # grey values were asked for, and labels have none
     ms = microgen.read(file, format=format)
     if threshold:
-        return microgen.threshold(ms, _value(threshold))
+        return microgen.threshold(ms, threshold)
     if ms.grey is not None and not ms.phases:
         low, high = ms.grey.min(), ms.grey.max()
         raise InvalidParameter("--threshold", expected=f"a grey value from {low} to {high}, or otsu", got="none")
@@ -101,13 +101,6 @@ def _read(file: Path, *, format: str | None, threshold: str) -> Microstructure:
         return microgen.segment_grains(ms)
     _refuse_pictures(ms)
     return ms
-
-
-def _value(text: str) -> Any:
-    try:
-        return text if text == "otsu" else float(text)
-    except ValueError:
-        raise InvalidParameter("--threshold", expected="a number or otsu", got=text) from None
 
 
 def _refuse_pictures(ms: Microstructure) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Literal
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -52,27 +51,79 @@ def segment_grains(scan: Microstructure, *, threshold: float = math.radians(5), 
     )
 
 
-def threshold(ms: Microstructure, value: float | Literal["otsu"] = "otsu") -> Microstructure:
+def threshold(ms: Microstructure, value: float | str = "otsu", *, invert: bool = False) -> Microstructure:
     """Solid where the grey values (or the level set) lie above `value`: phase_id 0 there and -1 elsewhere.
 
-    "otsu" takes the grey value that divides them into two classes of least variance. A level set is lowered by the
-    value, so that it is zero on the surface again. Raises InvalidParameter when there is nothing to divide, or when all
-    or none of the points lie above the value.
+    In place of a number: "otsu", the value that divides the grey values into two classes of least variance;
+    "multi-otsu" or "multi-otsu:N", into three or N, of which the brightest is solid (Liao, Chen & Chung, J. Inf. Sci.
+    Eng. 17 (2001) 713); "hysteresis:LOW,HIGH", above LOW and connected to a point above HIGH (Canny, IEEE PAMI 8 (1986)
+    679). `invert` takes the dark side as the solid. A level set is lowered by the value, so that it is zero on the
+    surface again. What was taken is in the last note. Raises InvalidParameter when there is nothing to divide, or when
+    all or none of the points are solid.
     """
     values = ms.grey if ms.grey is not None else ms.level_set
     if values is None:
         raise InvalidParameter("ms", expected="a volume of grey values or a level set", got="neither")
-    cut = otsu(values) if value == "otsu" else float(value)
-    full = values > cut
+    full, note, cut = _divided(values, value)
     if full.all() or not full.any():
         between = f"a value from {values.min():g} to below {values.max():g}, or otsu"
         raise InvalidParameter("threshold", expected=between, got=value)
-    level_set = None if ms.level_set is None else ms.level_set - np.float32(cut)
+    full = ~full if invert else full
+    level_set = None
+    if ms.level_set is not None and cut is not None:
+        level_set = (-1 if invert else 1) * (ms.level_set - np.float32(cut))
     phase_id = np.where(full, 0, -1).astype(np.int16)
-    note = f"solid above {cut:g}"
+    note = f"void {note}: solid is what is darker" if invert else f"solid {note}"
     return replace(
         ms, phase_id=phase_id, phases=(Phase("solid"),), level_set=level_set, grain_id=None, notes=(*ms.notes, note)
     )
+
+
+def _divided(values: np.ndarray, rule: float | str) -> tuple[np.ndarray, str, float | None]:
+    """Bright points, how they were found, and the one value that divides them where there is one."""
+    kind, _, rest = str(rule).partition(":")
+    if kind == "otsu" and not rest:
+        cut = otsu(values)
+        return values > cut, f"above {cut:g} (otsu)", cut
+    if kind == "multi-otsu":
+        cuts = _multi_otsu(values, rest or "3")
+        return values > cuts[-1], f"above {cuts[-1]:g} (multi-otsu: {', '.join(f'{c:g}' for c in cuts)})", cuts[-1]
+    if kind == "hysteresis":
+        from skimage.filters import apply_hysteresis_threshold
+
+        low, high = _two_numbers(rest, rule)
+        return apply_hysteresis_threshold(values, low, high), f"above {low:g}, connected to {high:g}", None
+    try:
+        cut = float(rule)
+    except ValueError:
+        cut = math.nan
+    if not math.isfinite(cut):
+        expected = "a number, otsu, multi-otsu, multi-otsu:N or hysteresis:LOW,HIGH"
+        raise InvalidParameter("threshold", expected=expected, got=rule)
+    return values > cut, f"above {cut:g}", cut
+
+
+def _multi_otsu(values: np.ndarray, classes: str) -> list[float]:
+    from skimage.filters import threshold_multiotsu
+
+    if classes not in ("2", "3", "4", "5"):
+        raise InvalidParameter("threshold", expected="2 to 5 classes, such as multi-otsu:4", got=classes)
+    try:
+        return [float(cut) for cut in threshold_multiotsu(values, int(classes))]
+    except ValueError:
+        expected = f"{classes} different grey values or more"
+        raise InvalidParameter("threshold", expected=expected, got=f"multi-otsu:{classes}") from None
+
+
+def _two_numbers(text: str, rule: float | str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not low <= high:
+        expected = "hysteresis:LOW,HIGH with LOW up to HIGH, such as hysteresis:60,90"
+        raise InvalidParameter("threshold", expected=expected, got=rule)
+    return low, high
 
 
 def otsu(values: np.ndarray) -> float:

@@ -70,3 +70,29 @@ def test_human_bone(real_data: Path) -> None:
     assert (threshold(bone, 63).phase_id == 0).mean() == pytest.approx(0.228, abs=5e-4)
     assert bone.grey is not None
     assert otsu(bone.grey) == 84
+
+
+def test_the_brightest_of_three_classes_is_solid() -> None:
+    values = np.repeat(np.array([10, 60, 200], np.uint8), [600, 300, 100]).reshape(10, 10, 10)
+    ms = threshold(grey(values), "multi-otsu")
+    assert (ms.phase_id == 0).sum() == 100
+    assert "multi-otsu" in ms.notes[-1]
+    two = threshold(grey(values), "multi-otsu:2")
+    assert (two.phase_id == 0).sum() in (100, 400)
+
+
+def test_hysteresis_keeps_what_is_connected_to_the_bright() -> None:
+    values = np.array([[0, 60, 90, 60, 0, 60, 60, 0]], np.uint8)
+    ms = threshold(grey(values), "hysteresis:50,80")
+    assert (ms.phase_id[0] == 0).tolist() == [False, True, True, True, False, False, False, False]
+
+
+def test_dark_solid() -> None:
+    values = np.array([[1, 2], [3, 4]], np.uint8)
+    assert threshold(grey(values), 2, invert=True).phase_id.tolist() == [[0, 0], [-1, -1]]
+
+
+@pytest.mark.parametrize("rule", ["yen", "hysteresis:9", "hysteresis:90,60", "multi-otsu:1", "multi-otsu:x", "nan"])
+def test_rules_that_are_none_are_refused(rule: str) -> None:
+    with pytest.raises(InvalidParameter, match="threshold"):
+        threshold(grey(np.arange(64, dtype=np.uint8).reshape(4, 4, 4)), rule)

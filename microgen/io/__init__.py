@@ -29,6 +29,7 @@ MODULES: tuple[str, ...] = (
     "nrrd",
     "nifti",
     "raw_json",
+    "zipped",
 )
 """Where two formats share a suffix the first one has it, and the other is asked for by name."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microgen.errors import UnreadableFile
+from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.io.grey import all_positive, grey_volume
 from microgen.microstructure import Microstructure
 
@@ -40,6 +40,29 @@ def read(path: str | Path) -> Microstructure:
         raise UnreadableFile(path, f"holds {there} bytes, {layout.shape} {layout.dtype} would be {wanted}")
     values = np.fromfile(path, layout.dtype, offset=layout.offset).reshape(layout.shape, order="F")
     return grey_volume(values, path, spacing=layout.spacing)
+
+
+def read_raw(
+    path: str | Path, *, shape: tuple[int, ...], dtype: str, spacing: tuple[float, ...] | None
+) -> Microstructure:
+    """Read values without a header: `shape` [x, y, z], x fastest, of a type such as uint8, uint16 or float32.
+
+    Raises InvalidParameter for types that are none, UnreadableFile when the file does not hold as many values.
+    """
+    path = Path(path)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype("V1")
+    if kind.kind not in "iufb" or len(shape) not in (2, 3) or min(shape) < 1:
+        expected = "2 or 3 numbers of voxels, and a type such as uint8, >u2 or float32"
+        raise InvalidParameter("raw shape and type", expected=expected, got=(shape, dtype))
+    if not path.is_file():
+        raise UnreadableFile(path, "does not exist", remedy="Check the spelling and the working folder.")
+    there, wanted = path.stat().st_size, math.prod(shape) * kind.itemsize
+    if there != wanted:
+        raise UnreadableFile(path, f"holds {there} bytes, {shape} {kind} would be {wanted}")
+    return grey_volume(np.fromfile(path, kind).reshape(shape, order="F"), path, spacing=spacing)
 
 
 def _beside(path: Path) -> Path:

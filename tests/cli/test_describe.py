@@ -81,7 +81,7 @@ def test_grey_picture_needs_a_threshold(microgen, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (["--threshold", "soft"], 2, "a number or otsu"),
+        (["--threshold", "soft"], 2, "a number, otsu"),
         (["--threshold", "9"], 2, "from -1.5"),
         (["--phase", "3"], 2, "one of [0]"),
         (["--out", "table.xlsx"], 2, "NAME.csv"),

@@ -1,0 +1,72 @@
+"""Zipped TIFF and headerless raw values."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
+from microgen.io import read
+from microgen.io.raw_json import read_raw
+
+VALUES = np.random.default_rng(0).integers(0, 255, (5, 6, 7)).astype(np.uint8)  # x, y, z
+
+
+def archive(path: Path, *names: str, data: bytes | None = None) -> Path:
+    picture = io.BytesIO()
+    tifffile.imwrite(picture, VALUES.T)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in names:
+            file.writestr(name, picture.getvalue() if data is None else data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["volume.tif", "../../evil.tif", "/abs/VOLUME.TIFF"])
+def test_the_only_picture_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
+    ms = read(archive(tmp_path / "a.zip", name, "__MACOSX/._volume.tif"))
+    np.testing.assert_array_equal(ms.grey, VALUES)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_no_or_several_pictures_are_refused(tmp_path: Path) -> None:
+    for names in ((), ("a.tif", "b.tif"), ("notes.txt",)):
+        with pytest.raises(UnsupportedFormat, match="one TIFF"):
+            read(archive(tmp_path / "a.zip", *names))
+
+
+def test_damage_and_bombs_are_refused(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "a.zip", "volume.tif").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"PK" + whole[5:]):
+        (tmp_path / "b.zip").write_bytes(damaged)
+        with pytest.raises(UnreadableFile):
+            read(tmp_path / "b.zip")
+    with pytest.raises((UnreadableFile, UnsupportedFormat)):
+        read(archive(tmp_path / "c.zip", "volume.tif", data=b"no picture"))
+
+
+def test_raw_values_have_x_fastest(tmp_path: Path) -> None:
+    path = tmp_path / "volume.raw"
+    VALUES.astype(">u2").T.tofile(path)  # z, y, x in C order
+    ms = read_raw(path, shape=VALUES.shape, dtype=">u2", spacing=(2.0,) * 3)
+    np.testing.assert_array_equal(ms.grey, VALUES)
+    assert ms.grid.spacing == (2.0,) * 3
+
+
+def test_raw_files_of_another_size_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "volume.raw"
+    VALUES.tofile(path)
+    with pytest.raises(UnreadableFile, match="210 bytes"):
+        read_raw(path, shape=(5, 6, 8), dtype="uint8", spacing=None)
+    with pytest.raises(InvalidParameter, match="raw"):
+        read_raw(path, shape=(5, 6, 7), dtype="voxels", spacing=None)
+
+
+def test_a_shared_volume(real_data: Path) -> None:
+    ms = read(real_data / "uct" / "mosser_ketton.zip")
+    assert ms.grid.shape == (256, 256, 256)
+    assert len(np.unique(ms.grey)) == 2
