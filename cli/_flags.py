@@ -34,7 +34,7 @@ UNITS: dict[str, Callable[[str, str], float]] = {
 GIVEN = "--given"
 """Hidden argument: JSON of the flags the user wrote. They win over what a scan says, and `rerun` needs them."""
 
-HIDDEN = ("--texture.orientations", "--texture.weights")
+HIDDEN = ("--texture.orientations", "--texture.weights", "--texture.misorientation")
 """Fields of the parameter classes that hold measured data, which no one types."""
 
 READABLE: dict[str, dict[str, Any]] = {

@@ -72,11 +72,11 @@ def neighbours(ms: Microstructure, *, interior: bool = True) -> Distribution:
     return Distribution(number[rows], None, "", "neighbours", grain_id=rows + 1)
 
 
-def boundary_misorientation(ms: Microstructure) -> Distribution:
+def boundary_misorientation(ms: Microstructure, *, phase_id: int | None = None) -> Distribution:
     """Disorientation angle between the mean orientations of touching grains of one phase, radians, weighted by length.
 
     Grain means, so that scans and samples (one orientation a grain) are treated alike; boundaries between phases are
-    left out. Areas of faces weigh in a volume.
+    left out, and those of all other phases where one is named. Areas of faces weigh in a volume.
     """
     if ms.grains is None:
         raise InvalidParameter("ms", expected="a microstructure with a table of grains", got=None)
@@ -84,7 +84,7 @@ def boundary_misorientation(ms: Microstructure) -> Distribution:
     phase, q = ms.grains.phase_id, ms.grains.orientation
     i, j = pairs.first - 1, pairs.second - 1
     angles, weights = [np.zeros(0)], [np.zeros(0)]
-    for number in np.unique(phase[phase >= 0]):
+    for number in np.unique(phase[phase >= 0]) if phase_id is None else [phase_id]:
         both = (phase[i] == number) & (phase[j] == number)
         angles.append(misorientation_angle(q[i[both]], q[j[both]], ms.phases[number].laue_group))
         weights.append(pairs.measure[both])

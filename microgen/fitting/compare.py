@@ -47,8 +47,9 @@ def compare(samples: Microstructure | Sequence[Microstructure], target: Target, 
 def has_diagram(ms: Microstructure) -> bool:
     """Does it hold the power diagram that its grains are cells of?"""
     grains = ms.grains
-    known = grains is not None and None not in (grains.sites, grains.metrics, grains.weights)
-    return known and ms.grid.ndim == 3 and isinstance(ms.grid, Grid)
+    if grains is None or grains.sites is None or grains.metrics is None or grains.weights is None:
+        return False
+    return ms.grid.ndim == 3 and isinstance(ms.grid, Grid)
 
 
 def compare_maps(

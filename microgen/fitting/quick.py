@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from microgen.descriptors.boundaries import boundary_misorientation
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import equivalent_diameter
 from microgen.fitting.compare import cut, distinct_share, with_phases_of
@@ -20,17 +21,20 @@ from microgen.fitting.kernel_width import kernel_width
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.sections import Body
 from microgen.fitting.size_curve import SizeCurve
-from microgen.fitting.statistics import resultant, thinned
+from microgen.fitting.statistics import pooled, resultant, thinned
 from microgen.generators.box import resolve_box
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, Texture
 from microgen.generators.polycrystal import Polycrystal
-from microgen.generators.solve import PROBES, untangle
+from microgen.generators.solve import PROBES, coarser, untangle
+from microgen.grid import HexGrid
 from microgen.microstructure import Microstructure, Phase
 
 ROUNDS = 6
 ROUGH = 2  # rounds whose samples are left with some cells cut in two
 GRAINS = 1000  # of the samples that are only cut: enough for sections, few enough to be quick
 GOOD = 0.4  # mean distance over p95 below which no further round is worth its time
+ANGLES, FEWEST_BOUNDARIES = 200, 30
+WHOLE = 0.8  # share of the points of a map from which its neighbours are those of the material
 FITTED = ("equivalent_diameter", "aspect_ratio")
 
 Progress = Callable[[float, str], None]
@@ -113,7 +117,8 @@ class Fixed:
         measured = [target.measured[f"texture.{name}"] for name in target.phase_names]
         orientations, areas = ([thinned(part[k]) for part in measured] for k in (0, 1))
         width = kernel_width(orientations, areas, [scan.phases[p].laue_group for p in target.phases])
-        texture = Texture("measured", width, tuple(orientations), tuple(areas))
+        boundaries = tuple(misorientations(target, p) for p in target.phases)
+        texture = Texture("measured", width, tuple(orientations), tuple(areas), boundaries)
         return cls(tuple(laws), texture, factors, {})
 
 
@@ -124,6 +129,26 @@ class Corrected:
     generator: Polycrystal
     fixed: Fixed
     history: tuple[Round, ...]
+
+
+def misorientations(target: SectionTarget, phase: int) -> tuple[float, ...]:
+    """Disorientation angles over the boundaries of a phase at ANGLES probabilities, radians.
+
+    None where boundaries are few, or so much of the map is missing that it hardly shows who borders whom.
+
+    Lengths of boundaries in a section are as their areas in the volume, for boundaries of all directions alike.
+    """
+    whole = all(ms.measured is None or present(ms) > WHOLE for ms in target.maps)
+    found = pooled([boundary_misorientation(ms, phase_id=phase) for ms in target.maps])
+    if len(found) < FEWEST_BOUNDARIES or not target.oriented or not whole:
+        return ()
+    return tuple(float(f"{found.quantile((k + 0.5) / ANGLES):.6g}") for k in range(ANGLES))
+
+
+def present(ms: Microstructure) -> float:
+    """Share of the map's points that the file holds."""
+    there = ms.grid.exists() if isinstance(ms.grid, HexGrid) else np.ones(ms.grid.shape, bool)
+    return 1.0 if ms.measured is None else float(ms.measured[there].mean())
 
 
 def size_factors(target: SectionTarget) -> np.ndarray:
@@ -218,6 +243,8 @@ def rehearse(
     grid, _, _ = resolve_box(GRAINS, None, None, None, size_law=generator.size)
     layout = generator.layout(grid, seed=seed)
     _, solution = untangle(layout, grid, steps=generator.lloyd, probes=probes)
+    coarse = coarser(grid, GRAINS)
+    layout, _ = generator.turned(layout, solution.labels.numpy(), coarse, seed)
     phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
     body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))

@@ -217,11 +217,25 @@ def kinds(phases: Sequence[Phase], present: Sequence[int], names: Sequence[str])
     }
     each |= {f"phase_fraction.{name}": Fraction(p) for p, name in zip(present, names)}
     each |= {f"texture.{name}": TextureOf(p, phases[p].laue_group) for p, name in zip(present, names)}
+    alone = len(present) == 1
+    if not alone:
+        each |= {f"boundary_misorientation.{name}": Values(_Between(p), "rad", True) for p, name in zip(present, names)}
     return each | {
         "neighbours": Values(neighbours, "", False),
         "equivalent_diameter_area_weighted": Values(_by_area, "µm", False),
-        "boundary_misorientation": Values(boundary_misorientation, "rad", False),
+        # Of several phases pooled it tells more of which phases cluster than of misorientations.
+        "boundary_misorientation": Values(boundary_misorientation, "rad", alone),
     }
+
+
+@dataclass(frozen=True)
+class _Between:
+    """Boundary misorientation within one phase; a class, as workers are sent it."""
+
+    phase: int
+
+    def __call__(self, ms: Microstructure) -> Distribution:
+        return boundary_misorientation(ms, phase_id=self.phase)
 
 
 def thinned(rows: np.ndarray) -> np.ndarray:

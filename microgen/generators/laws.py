@@ -202,6 +202,9 @@ class Texture:
     """Per phase float64 [n, 4]: unit quaternions, scalar first, sample to crystal. A phase without any is random."""
     weights: tuple[np.ndarray, ...] = ()
     """Per phase float64 [n]: how much each counts (areas of the grains); all alike when not given."""
+    misorientation: tuple[tuple[float, ...], ...] = ()
+    """Per phase disorientation angles over its boundaries at the probabilities (k + 1/2)/n, ascending, radians; grains
+    change orientations until theirs are like them. A phase without any, or all: as they are drawn."""
 
     def __post_init__(self) -> None:
         require(self.kind in ("random", "measured"), "texture.kind", "random or measured", self.kind)
@@ -212,14 +215,22 @@ class Texture:
         object.__setattr__(self, "orientations", tuple(_quaternions(q) for q in self.orientations))
         weights = self.weights or tuple(np.ones(len(q)) for q in self.orientations)
         object.__setattr__(self, "weights", tuple(_weights(w, q) for w, q in zip(weights, self.orientations)))
+        object.__setattr__(self, "misorientation", tuple(_angles(a) for a in self.misorientation))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Texture) or (self.kind, self.kernel) != (other.kind, other.kernel):
             return False
         pairs = [*_zip(self.orientations, other.orientations), *_zip(self.weights, other.weights)]
-        return all(np.array_equal(a, b) for a, b in pairs)
+        return self.misorientation == other.misorientation and all(np.array_equal(a, b) for a, b in pairs)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _angles(values: Any) -> tuple[float, ...]:
+    angles = tuple(float(a) for a in values)
+    fine = all(0 <= a <= math.pi for a in angles) and all(a <= b for a, b in zip(angles, angles[1:]))
+    require(fine and len(angles) != 1, "texture.misorientation", "ascending angles from 0 to π, radians", angles[:3])
+    return angles
 
 
 def _zip(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> list[tuple[Any, Any]]:

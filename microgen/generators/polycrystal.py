@@ -83,6 +83,8 @@ class Polycrystal:
         _check_phases(self.phases)
         fine = self.texture.kind == "random" or len(self.texture.orientations) == len(self.phases)
         require(fine, "texture.orientations", "one set per phase", len(self.texture.orientations))
+        fine = len(self.texture.misorientation) in (0, len(self.phases))
+        require(fine, "texture.misorientation", "one set per phase, or none", len(self.texture.misorientation))
 
     def sample(self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None) -> Microstructure:
         """One sample on the grid: grain_id, phase_id, the whole table of grains, and provenance.
@@ -98,8 +100,11 @@ class Polycrystal:
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
         solution, reshaped = solve(layout, grid, tolerance=self.tolerance, steps=self.lloyd, progress=progress)
+        layout, left = self.turned(layout, solution.labels.numpy(), grid, seed)
         sample = self._assemble(grid, layout, solution)
         achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
+        if not math.isnan(left):
+            achieved["misorientation_distance"] = left
         configuration = {**self.configuration(), "grid": asdict(grid)}
         sample = replace(
             sample, provenance=Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=achieved)
@@ -189,6 +194,17 @@ class Polycrystal:
                 chosen = np.searchsorted(np.cumsum(weight) / weight.sum(), strata(len(mine), rng))
                 orientation[mine] = perturb(q[np.minimum(chosen, len(q) - 1)], self.texture.kernel, rng)
         return orientation
+
+    def turned(self, layout: Layout, labels: np.ndarray, grid: Grid, seed: int) -> tuple[Layout, float]:
+        """The layout with orientations exchanged until boundaries are turned as asked for; what is left, radians."""
+        if not self.texture.misorientation:
+            return layout, math.nan
+        from microgen.generators.misorientation import turned
+
+        laws = [(p.laue_group, wanted) for p, wanted in zip(self.phases, self.texture.misorientation)]
+        rng = _stream(seed, "misorientation")
+        orientation, left = turned(layout.orientation, layout.phase_id, layout.volumes, labels, grid, laws, rng)
+        return layout._replace(orientation=orientation), left
 
     def _assemble(self, grid: Grid, layout: Layout, solution: Solution) -> Microstructure:
         grain_id = solution.labels.numpy().astype(np.int32, copy=False)
