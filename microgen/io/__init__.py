@@ -23,6 +23,7 @@ MODULES: tuple[str, ...] = (
     "vti",
     "grain_table",
     "numpy_file",
+    "grey_numpy",
     "stl",
     "threemf",
     "grey_tiff",

@@ -101,9 +101,9 @@ def parse_sample(text: str | bytes, path: Path) -> Embedded:
     return Embedded(grid, phases, table)
 
 
-def check_claim(path: Path, claimed: int) -> None:
+def check_claim(path: Path, claimed: int, size: int | None = None) -> None:
     """Refuse headers that announce more bytes than the file could hold: zlib packs at most 1032 to 1."""
-    size = path.stat().st_size
+    size = path.stat().st_size if size is None else size
     if claimed > 1100 * size:
         raise UnreadableFile(path, f"announces {claimed} bytes of data in a file of {size}")
 

@@ -20,8 +20,13 @@ def read(path: str | Path) -> Microstructure:
     """Read grey values of any type. Raises UnreadableFile for damaged files, UnsupportedFormat for colours."""
     path = Path(path)
     with opened(path) as tif:
-        values = read_pages(tif, path).T
-        spacing = ome_spacing(tif.ome_metadata, values.ndim) if tif.is_ome else _imagej_spacing(tif, values.ndim)
+        return volume(tif, path)
+
+
+def volume(tif: TiffFile, path: Path) -> Microstructure:
+    """The grey values of an open TIFF; `path` is what errors name."""
+    values = read_pages(tif, path).T
+    spacing = ome_spacing(tif.ome_metadata, values.ndim) if tif.is_ome else _imagej_spacing(tif, values.ndim)
     return grey_volume(values, path, spacing=spacing)
 
 

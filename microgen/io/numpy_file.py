@@ -6,6 +6,7 @@ Pickles are never read.
 from __future__ import annotations
 
 import math
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ import numpy as np
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
 from microgen.io import embedded as emb
+from microgen.io.grey import NO_SIZE
 from microgen.microstructure import Microstructure
 
 NAME = "numpy"
 SUFFIXES = (".npy",)
+
+_DAMAGE = (ValueError, TypeError, SyntaxError, OSError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
+"""What NumPy raises on damaged headers, which it parses as Python, and on data."""
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
@@ -41,16 +46,20 @@ def read(path: str | Path) -> Microstructure:
     Raises UnreadableFile for damaged files, UnsupportedFormat for arrays that are no labels.
     """
     path = Path(path)
+    array = load(path)
+    if array.dtype.kind == "f":
+        return _level_set(array, path, NO_SIZE)
+    labels = emb.as_labels(array, path)
+    return emb.labelled(labels, Grid(labels.shape, (1.0,) * labels.ndim), emb.Embedded(), notes=(NO_SIZE,))
+
+
+def load(path: Path) -> np.ndarray:
+    """The array as it is. Raises UnreadableFile for damaged files, UnsupportedFormat for pickles."""
     try:
         _check_header(path)
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, TypeError, SyntaxError, OSError, EOFError, RecursionError, MemoryError) as error:
+        return np.load(path, allow_pickle=False)
+    except _DAMAGE as error:
         raise UnreadableFile(path, f"is no whole .npy ({error})", remedy="Write or copy it again.") from error
-    note = "the format states no voxel size: 1 µm taken"
-    if array.dtype.kind == "f":
-        return _level_set(array, path, note)
-    labels = emb.as_labels(array, path)
-    return emb.labelled(labels, Grid(labels.shape, (1.0,) * labels.ndim), emb.Embedded(), notes=(note,))
 
 
 def _level_set(array: np.ndarray, path: Path, note: str) -> Microstructure:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -22,6 +22,7 @@ import numpy as np
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
 from microgen.io import embedded as emb
+from microgen.io.grey import NO_SIZE
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
 
@@ -135,14 +136,14 @@ def read_embedded(path: str | Path) -> emb.Embedded:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[TiffFile]:
-    """The open file; whatever a damaged one makes tifffile raise becomes UnreadableFile."""
+def opened(path: Path, unpacked: BinaryIO | None = None) -> Iterator[TiffFile]:
+    """The open file (or what was unpacked of it); all that tifffile raises on damaged ones becomes UnreadableFile."""
     from tifffile import OmeXmlError, TiffFile, TiffFileError
 
-    if not path.is_file():
+    if unpacked is None and not path.is_file():
         raise UnreadableFile(path, "is not a file" if path.exists() else "does not exist", remedy="Check the path.")
     try:
-        with TiffFile(path) as tif:
+        with TiffFile(unpacked or path) as tif:
             yield tif
     except (*_DAMAGE, TiffFileError, OmeXmlError) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
@@ -174,8 +175,8 @@ def read_pages(tif: TiffFile, path: Path) -> np.ndarray:
     series = tif.series[0]
     if set(series.axes) - set("ZYXIQ") or series.dtype is None:
         raise UnsupportedFormat(f"{path}: expected the axes ZYX or YX, got {series.axes}.")
-    emb.check_claim(path, series.nbytes)
-    size = path.stat().st_size
+    size = tif.filehandle.size
+    emb.check_claim(path, series.nbytes, size)
     for number, page in enumerate(series.pages):
         # tifffile fills with zeros whatever is missing: a truncated file would come out as void.
         ends = () if page is None else [a + n if n else size + 1 for a, n in zip(page.dataoffsets, page.databytecounts)]
@@ -186,7 +187,7 @@ def read_pages(tif: TiffFile, path: Path) -> np.ndarray:
 
 def _foreign(tif: TiffFile, labels: np.ndarray, found: emb.Embedded) -> Microstructure:
     spacing = ome_spacing(tif.ome_metadata, labels.ndim) if tif.is_ome else None
-    notes = () if spacing else ("the image states no voxel size: 1 µm taken",)
+    notes = () if spacing else (NO_SIZE,)
     return emb.labelled(labels, Grid(labels.shape, spacing or (1.0,) * labels.ndim), found, notes=notes)
 
 

@@ -49,20 +49,27 @@ def read_raw(
 
     Raises InvalidParameter for types that are none, UnreadableFile when the file does not hold as many values.
     """
-    path = Path(path)
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = np.dtype("V1")
-    if kind.kind not in "iufb" or len(shape) not in (2, 3) or min(shape) < 1:
-        expected = "2 or 3 numbers of voxels, and a type such as uint8, >u2 or float32"
-        raise InvalidParameter("raw shape and type", expected=expected, got=(shape, dtype))
+    path, kind = Path(path), _number_type(dtype)
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise InvalidParameter("raw_shape", expected="2 or 3 numbers of voxels, x first", got=shape)
     if not path.is_file():
-        raise UnreadableFile(path, "does not exist", remedy="Check the spelling and the working folder.")
+        raise UnreadableFile(path, "is not a file" if path.exists() else "does not exist", remedy="Check the spelling.")
     there, wanted = path.stat().st_size, math.prod(shape) * kind.itemsize
     if there != wanted:
-        raise UnreadableFile(path, f"holds {there} bytes, {shape} {kind} would be {wanted}")
+        remedy = f"Check shape and type; a header before the values is skipped by `offset` in {path.stem}.json."
+        raise UnreadableFile(path, f"holds {there} bytes, {shape} {kind} would be {wanted}", remedy=remedy)
     return grey_volume(np.fromfile(path, kind).reshape(shape, order="F"), path, spacing=spacing)
+
+
+def _number_type(name: str) -> np.dtype:
+    try:
+        kind = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        kind = np.dtype("V1")
+    if kind.kind not in "iufb":
+        remedy = "With the order of bytes where it matters: <u2 or >u2."
+        raise InvalidParameter("raw_type", expected="a type such as uint8, uint16, float32", got=name, remedy=remedy)
+    return kind
 
 
 def _beside(path: Path) -> Path:

@@ -1,39 +1,49 @@
-"""A zipped TIFF of grey values, as volumes are often shared: one picture, and nothing else that counts."""
+"""A zipped TIFF of grey values, as volumes are often shared: one picture, unpacked in memory and never to disk."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import io
+import lzma
+import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io import grey_tiff
+from microgen.io.grey import DAMAGE
+from microgen.io.ome_tiff import MAGIC, opened
 from microgen.microstructure import Microstructure
 
 NAME = "zip"
 SUFFIXES = (".zip",)
-DENSEST = 1100  # of DEFLATE: bytes that one byte can stand for
+DENSEST = 1100  # bytes that one byte of DEFLATE can stand for
+LARGEST = 2**32  # where offsets in a classic TIFF end
+
+_DAMAGE = (*DAMAGE, zipfile.BadZipFile, lzma.LZMAError, struct.error, RuntimeError)
 
 
 def read(path: str | Path) -> Microstructure:
     """Read the only TIFF of an archive. Raises UnreadableFile for damaged ones, UnsupportedFormat for several."""
     path = Path(path)
+    name, data = _unpacked(path)
     try:
-        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+        with opened(path, io.BytesIO(data)) as tif:
+            return grey_tiff.volume(tif, path)
+    except UnreadableFile as error:
+        raise UnreadableFile(path, f"{name} in it {error.problem}", remedy=error.remedy) from error
+
+
+def _unpacked(path: Path) -> tuple[str, bytes]:
+    """Name and bytes of the picture. What an archive says of itself may be false: its start is looked at first."""
+    try:
+        with zipfile.ZipFile(path) as archive:
             member = _picture(archive, path)
-            # Under a name of our own: names in archives can point anywhere.
-            picture = Path(folder) / "volume.tif"
-            with archive.open(member) as packed, picture.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked)
-            try:
-                return grey_tiff.read(picture)
-            except UnreadableFile as error:
-                raise UnreadableFile(path, f"{member.filename} {error.problem}", remedy=error.remedy) from error
-            except UnsupportedFormat as error:
-                raise UnsupportedFormat(str(error).replace(str(picture), f"{path}: {member.filename}")) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            with archive.open(member) as packed:
+                head = packed.read(4)
+                if head not in MAGIC:
+                    raise UnsupportedFormat(f"{path}: {member.filename} in it is no TIFF.")
+                return member.filename, head + packed.read()
+    except _DAMAGE as error:
         raise UnreadableFile(path, f"is no whole zip archive ({error})", remedy="Copy it again.") from error
 
 
@@ -41,10 +51,12 @@ def _picture(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     members = [m for m in archive.infolist() if not m.is_dir() and "__MACOSX" not in m.filename]
     pictures = [m for m in members if m.filename.lower().endswith((".tif", ".tiff"))]
     if len(pictures) != 1:
-        raise UnsupportedFormat(f"{path}: expected one TIFF in the archive, found {len(pictures)}. Unpack it first.")
+        what = "Unpack it and give the folder of slices." if pictures else "Unpack it and give the file in it."
+        raise UnsupportedFormat(f"{path}: expected one TIFF in the archive, found {len(pictures)}. {what}")
     member = pictures[0]
+    claim = f"claims {member.file_size} bytes in {member.compress_size}"
     if member.file_size > DENSEST * max(member.compress_size, 1):
-        raise UnreadableFile(
-            path, f"claims {member.file_size} bytes in {member.compress_size}", remedy="Copy it again."
-        )
+        raise UnreadableFile(path, claim, remedy="Copy it again.")
+    if member.file_size > LARGEST:
+        raise UnreadableFile(path, claim, remedy="Unpack it first: more than 4 GiB are not unpacked in memory.")
     return member

@@ -13,6 +13,7 @@ from PIL import Image
 
 from microgen.errors import MicrogenError, UnreadableFile, UnsupportedFormat
 from microgen.io import read
+from microgen.io.grey import NO_SIZE
 
 VALUES = np.random.default_rng(0).integers(0, 200, (5, 4, 3), np.uint8)  # [x, y, z]
 SPACING = (2.0, 2.0, 3.0)
@@ -50,6 +51,11 @@ def write_raw(path: Path) -> Path:
     return path.with_suffix(".raw")
 
 
+def write_numpy(path: Path) -> Path:
+    np.save(path.with_suffix(".npy"), VALUES)
+    return path.with_suffix(".npy")
+
+
 WRITERS = {"imagej": write_tiff, "nrrd": write_nrrd, "nifti": write_nifti, "raw": write_raw}
 
 
@@ -61,16 +67,22 @@ def test_values_and_voxel_size(name: str, tmp_path: Path) -> None:
     assert (ms.phase_id == -1).all()
 
 
-@pytest.mark.parametrize("name", ["nrrd", "nifti", "raw"])
+def test_numpy_has_values_and_no_size(tmp_path: Path) -> None:
+    ms = read(write_numpy(tmp_path / "bone"), format="numpy-grey")
+    assert np.array_equal(ms.grey, VALUES)  # type: ignore[arg-type]
+    assert ms.notes == (NO_SIZE,)
+
+
+@pytest.mark.parametrize("name", ["nrrd", "nifti", "raw", "numpy-grey"])
 @given(data=st.data())
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_files_are_refused_or_read(name: str, tmp_path: Path, data: st.DataObject) -> None:
-    path = WRITERS[name](tmp_path / "bone")
+    path = (WRITERS | {"numpy-grey": write_numpy})[name](tmp_path / "bone")
     good = path.read_bytes()
     cut = data.draw(st.integers(0, len(good) - 1))
     path.write_bytes(good[:cut] + data.draw(st.binary(max_size=8)) + good[cut + data.draw(st.integers(0, 40)) :])
     with suppress(MicrogenError):
-        assert read(path).grey is not None
+        assert read(path, format=name).grey is not None
 
 
 @pytest.mark.parametrize("name", ["nrrd", "nifti", "raw", "imagej"])
