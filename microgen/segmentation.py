@@ -56,18 +56,20 @@ def threshold(ms: Microstructure, value: float | str = "otsu", *, invert: bool =
 
     In place of a number: "otsu", the value that divides the grey values into two classes of least variance;
     "multi-otsu" or "multi-otsu:N", into three or N, of which the brightest is solid (Liao, Chen & Chung, J. Inf. Sci.
-    Eng. 17 (2001) 713); "hysteresis:LOW,HIGH", above LOW and connected to a point above HIGH (Canny, IEEE PAMI 8 (1986)
-    679). `invert` takes the dark side as the solid. A level set is lowered by the value, so that it is zero on the
-    surface again. What was taken is in the last note. Raises InvalidParameter when there is nothing to divide, or when
-    all or none of the points are solid.
+    Eng. 17 (2001) 713); "hysteresis:LOW,HIGH", above LOW and connected, face to face, to a point above HIGH (Canny,
+    IEEE PAMI 8 (1986) 679). `invert` takes as solid what would be void, for pores that are bright. A level set is
+    lowered by the value, so that it is zero on the surface again; hysteresis leaves none. What was taken is in the
+    last note. Raises InvalidParameter when there is nothing to divide, or when all or none of the points are solid.
     """
     values = ms.grey if ms.grey is not None else ms.level_set
     if values is None:
         raise InvalidParameter("ms", expected="a volume of grey values or a level set", got="neither")
     full, note, cut = _divided(values, value)
     if full.all() or not full.any():
-        between = f"a value from {values.min():g} to below {values.max():g}, or otsu"
-        raise InvalidParameter("threshold", expected=between, got=value)
+        low, high = values.min(), values.max()
+        between = f"a value from {low:g} to below {high:g}, or otsu"
+        remedy = f"The grey values go from {low:g} to {high:g}: this takes {'all' if full.any() else 'none'} of them."
+        raise InvalidParameter("threshold", expected=between, got=value, remedy=remedy)
     full = ~full if invert else full
     level_set = None
     if ms.level_set is not None and cut is not None:
@@ -81,38 +83,33 @@ def threshold(ms: Microstructure, value: float | str = "otsu", *, invert: bool =
 
 def _divided(values: np.ndarray, rule: float | str) -> tuple[np.ndarray, str, float | None]:
     """Bright points, how they were found, and the one value that divides them where there is one."""
-    kind, _, rest = str(rule).partition(":")
-    if kind == "otsu" and not rest:
+    kind, mark, rest = str(rule).strip().partition(":")
+    if kind == "otsu" and not mark:
         cut = otsu(values)
         return values > cut, f"above {cut:g} (otsu)", cut
     if kind == "multi-otsu":
-        cuts = _multi_otsu(values, rest or "3")
+        cuts = multi_otsu(values, _classes(rest if mark else "3", rule))
         return values > cuts[-1], f"above {cuts[-1]:g} (multi-otsu: {', '.join(f'{c:g}' for c in cuts)})", cuts[-1]
     if kind == "hysteresis":
         from skimage.filters import apply_hysteresis_threshold
 
         low, high = _two_numbers(rest, rule)
-        return apply_hysteresis_threshold(values, low, high), f"above {low:g}, connected to {high:g}", None
+        return apply_hysteresis_threshold(values, low, high), f"above {low:g}, connected to above {high:g}", None
     try:
         cut = float(rule)
     except ValueError:
         cut = math.nan
     if not math.isfinite(cut):
         expected = "a number, otsu, multi-otsu, multi-otsu:N or hysteresis:LOW,HIGH"
-        raise InvalidParameter("threshold", expected=expected, got=rule)
+        raise InvalidParameter("threshold", expected=expected, got=rule, remedy="Without a number in mind, take otsu.")
     return values > cut, f"above {cut:g}", cut
 
 
-def _multi_otsu(values: np.ndarray, classes: str) -> list[float]:
-    from skimage.filters import threshold_multiotsu
-
-    if classes not in ("2", "3", "4", "5"):
-        raise InvalidParameter("threshold", expected="2 to 5 classes, such as multi-otsu:4", got=classes)
-    try:
-        return [float(cut) for cut in threshold_multiotsu(values, int(classes))]
-    except ValueError:
-        expected = f"{classes} different grey values or more"
-        raise InvalidParameter("threshold", expected=expected, got=f"multi-otsu:{classes}") from None
+def _classes(text: str, rule: float | str) -> int:
+    if text not in ("2", "3", "4", "5"):
+        remedy = "multi-otsu alone takes three classes."
+        raise InvalidParameter("threshold", expected="multi-otsu:2 to multi-otsu:5", got=rule, remedy=remedy)
+    return int(text)
 
 
 def _two_numbers(text: str, rule: float | str) -> tuple[float, float]:
@@ -120,10 +117,36 @@ def _two_numbers(text: str, rule: float | str) -> tuple[float, float]:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         low, high = math.nan, math.nan
-    if not low <= high:
-        expected = "hysteresis:LOW,HIGH with LOW up to HIGH, such as hysteresis:60,90"
-        raise InvalidParameter("threshold", expected=expected, got=rule)
+    if not -math.inf < low <= high < math.inf:
+        remedy = "LOW up to HIGH, both in the unit of the grey values, such as hysteresis:60,90."
+        raise InvalidParameter("threshold", expected="hysteresis:LOW,HIGH", got=rule, remedy=remedy)
     return low, high
+
+
+def multi_otsu(values: np.ndarray, classes: int = 3) -> list[float]:
+    """Thresholds, `classes` - 1 of them, of largest variance between classes. Liao et al., JISE 17 (2001) 713.
+
+    Exact for up to 256 grey levels, else over 256 classes: the search takes a table of their square. Raises
+    InvalidParameter when there are fewer different values than classes.
+    """
+    from skimage.filters import threshold_multiotsu
+
+    low, high = values.min(), values.max()
+    if values.dtype.kind in "iu" and int(high) - int(low) < 256:
+        levels = np.arange(int(low), int(high) + 1, dtype=float)
+        counts = np.bincount((values.ravel().astype(np.int64) - int(low)), minlength=len(levels))
+    else:
+        counts, edges = np.histogram(values, 256)
+        levels = edges[1:]
+    if np.count_nonzero(counts) < classes:
+        remedy = "Take fewer classes: multi-otsu:N, or otsu."
+        raise InvalidParameter(
+            "threshold",
+            expected=f"{classes} different grey values or more",
+            got=np.count_nonzero(counts),
+            remedy=remedy,
+        )
+    return [float(cut) for cut in threshold_multiotsu(hist=(counts.astype(float), levels), classes=classes)]
 
 
 def otsu(values: np.ndarray) -> float:
