@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Group, Parameter
 
 import microgen
-from microgen import Grid, Microstructure
+from microgen import Grid, Microstructure, Phase
 from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.io import find_reader
 from microgen.io.grey import NO_SIZE
+from microgen.io.ome_tiff import read_embedded
 from microgen.io.raw_json import read_raw
+from microgen.io.sidecar import sidecar_path
 
 from ._request import demand
+
+GREY = {"ome": "imagej", "numpy": "numpy-grey"}
+"""Formats of labels -> those that read the same files as grey values."""
 
 
 @Parameter(name="*", group=Group("Volume to be matched", sort_key=2))
@@ -29,47 +36,75 @@ class VolumeFlags:
     """The solid is dark and the pores are bright."""
     raw_shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = ()
     """Voxels along x, y, z of a .raw file without a JSON; x is fastest."""
-    raw_type: Annotated[str, Parameter(show_default=False)] = "uint8"
-    """Type of its values: uint8, uint16, >u2, float32 ... Default uint8."""
+    raw_type: Annotated[str, Parameter(show_default=False)] = ""
+    """Type of its values: uint8 (the default), uint16, >u2, float32 ..."""
 
 
-def read_volume(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
-    """A volume of solid and void with voxels of known size, and notes on all that was done to it."""
-    if flags.raw_shape:
-        ms = read_raw(path, shape=flags.raw_shape, dtype=flags.raw_type, spacing=None)
-    else:
-        ms = _read(path)
-    if ms.grid.ndim != 3 or not isinstance(ms.grid, Grid):
-        raise InvalidParameter("volume", expected="three dimensions", got=f"{path}: {ms.grid.ndim} dimensions")
-    ms = _sized(ms, path, spacing)
-    both = 0 < int((ms.phase_id >= 0).sum()) < ms.grid.size
-    if ms.grey is not None and (flags.grey_threshold or flags.invert or not both):
-        ms = _divided(ms, path, flags)
+def read_volume(
+    path: Path, flags: VolumeFlags | None = None, *, spacing: tuple[float, ...] = (), name: str = "--uct"
+) -> Microstructure:
+    """A volume of solid (phase_id 0) and void (-1) with voxels of known size, and notes on all that was done to it.
+
+    `spacing` in µm, one or one an axis, wins over the file's. Raises InvalidParameter, naming the flag: `name` where
+    the file is no volume or has one phase alone.
+    """
+    flags = flags or VolumeFlags()
+    ms = read_grey(path, flags)
+    if not isinstance(ms.grid, Grid) or ms.grid.ndim != 3:
+        raise InvalidParameter(name, expected="a volume", got=f"{path}: a plane", remedy="Give all slices.")
+    ms = _solid(_sized(ms, path, spacing), path, flags, name)
     solid = int((ms.phase_id >= 0).sum())
-    remedy = "Give a --grey-threshold that divides it."
-    demand(0 < solid < ms.grid.size, "volume", "solid and void", f"{path}: one phase alone", remedy=remedy)
+    got = f"{path}: {'solid' if solid else 'void'} everywhere"
+    remedy = "Give a file of grey values (--grey-threshold divides it) or of solid and void."
+    demand(0 < solid < ms.grid.size, name, "a volume of solid and void", got, remedy=remedy)
     return ms
-
-
-def _divided(ms: Microstructure, path: Path, flags: VolumeFlags) -> Microstructure:
-    assert ms.grey is not None
-    if ms.grey.min() == ms.grey.max():
-        raise InvalidParameter("volume", expected="solid and void", got=f"{path}: one grey value, {ms.grey.max()}")
-    try:
-        found = microgen.threshold(ms, flags.grey_threshold or "otsu", invert=flags.invert)
-    except InvalidParameter as error:
-        raise InvalidParameter("--grey-threshold", expected=error.expected, got=error.got) from None
-    if flags.grey_threshold:
-        return found
-    return replace(found, notes=(*found.notes, "no --grey-threshold was given: Otsu's is taken"))
 
 
 def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
     """A scan, a volume of grains, or one of solid and void, whichever the file holds."""
-    ms = microgen.read(path, format=_format(path))
-    if ms.grid.ndim == 2 or has_labels(ms):
-        return _sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
-    return read_volume(path, flags, spacing=spacing)
+    if not (flags.raw_shape or flags.raw_type):
+        known = path.suffix.lower() != ".npy" or flags.grey_threshold  # whole numbers in it are labels until then
+        ms = _read_file(path) if known else microgen.read(path)
+        if ms.grid.ndim == 2 or has_labels(ms):
+            return _sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
+    return read_volume(path, flags, spacing=spacing, name="FILE")
+
+
+def read_grey(path: Path, flags: VolumeFlags) -> Microstructure:
+    """A file as it is; numbers that could be labels are grey values unless microgen wrote them, and fractions
+    in a .npy a level set."""
+    if not flags.raw_shape:
+        without = "--raw-type says what values are, not how many: give --raw-shape too"
+        demand(not flags.raw_type, "--raw-type", "--raw-shape beside it", flags.raw_type, remedy=without)
+        return _read_file(path)
+    try:
+        return read_raw(path, shape=flags.raw_shape, dtype=flags.raw_type or "uint8", spacing=None)
+    except InvalidParameter as error:
+        shown = " ".join(map(str, error.got)) if isinstance(error.got, tuple) else error.got
+        flag = "--" + error.name.replace("_", "-")
+        raise InvalidParameter(flag, expected=error.expected, got=shown, remedy=error.remedy) from None
+
+
+def divide(ms: Microstructure, rule: str, *, invert: bool = False, name: str = "--grey-threshold") -> Microstructure:
+    """Solid and void of grey values; errors name the flag."""
+    try:
+        found = microgen.threshold(ms, rule, invert=invert)
+    except InvalidParameter as error:
+        raise InvalidParameter(name, expected=error.expected, got=error.got, remedy=error.remedy) from None
+    return replace(found, notes=tuple(note for note in found.notes if not note.startswith("two values")))
+
+
+def exchanged(ms: Microstructure) -> Microstructure:
+    """Solid for void and void for solid, where no threshold is needed."""
+    notes = tuple(note for note in ms.notes if not note.startswith("two values"))
+    return replace(
+        ms,
+        phase_id=np.where(ms.phase_id >= 0, -1, 0).astype(np.int16),
+        phases=(Phase("solid"),),
+        level_set=None if ms.level_set is None else -ms.level_set,
+        grain_id=None,
+        notes=(*notes, "inverted: what the file has as solid is void"),
+    )
 
 
 def has_labels(ms: Microstructure) -> bool:
@@ -77,30 +112,81 @@ def has_labels(ms: Microstructure) -> bool:
     return ms.grain_id is not None and ms.level_set is None and int(ms.grain_id.max(initial=0)) > 1
 
 
-def _read(path: Path) -> Microstructure:
+def unlike_neighbours(ms: Microstructure) -> float:
+    """Share of foreign labels that differ from the next one along x: of grey values read as labels, most do."""
+    if ms.grain_id is None or ms.provenance is not None or ms.grain_id.shape[0] < 2:
+        return 0.0
+    return float((ms.grain_id[1:] != ms.grain_id[:-1]).mean())
+
+
+def is_mask(ms: Microstructure) -> bool:
+    """Do foreign labels have but two values, as pictures of solid and void have?"""
+    if ms.grain_id is None or ms.provenance is not None or ms.grains is not None:
+        return False
+    void, full = (int(np.count_nonzero(ms.grain_id == value)) for value in (0, ms.grain_id.max(initial=0)))
+    return 0 < void < ms.grain_id.size and void + full == ms.grain_id.size
+
+
+def grey_format(path: Path) -> str | None:
+    """The format that reads a file as grey values, where by its suffix alone it would be labels."""
+    return GREY.get(find_reader(path).NAME) if path.is_file() else None
+
+
+def _read_file(path: Path) -> Microstructure:
     try:
-        return microgen.read(path, format=_format(path))
+        ms = microgen.read(path, format=None if _is_ours(path) else grey_format(path))
     except UnreadableFile as error:
-        if path.suffix == ".raw" and path.is_file():
-            remedy = f"Say what it holds: --raw-shape 128 128 128 --raw-type uint8. {error.remedy}"
+        if path.suffix.lower() == ".raw" and path.is_file():
+            remedy = f"Say what it holds: --raw-shape 128 128 128 --raw-type uint8. Or: {error.remedy}"
             raise UnreadableFile(error.path, error.problem, remedy=remedy) from None
         raise
+    fractions = ms.grey is not None and ms.grey.dtype.kind == "f" and path.suffix.lower() == ".npy"
+    return microgen.read(path) if fractions else ms
 
 
-def _format(path: Path) -> str | None:
-    """Numbers in a TIFF that is not ours are grey values, not labels."""
-    if not path.is_file() or find_reader(path).NAME != "ome":
-        return None
-    return None if path.with_name(path.name + ".json").is_file() else "imagej"
+def _is_ours(path: Path) -> bool:
+    """Labels that microgen wrote are labels. (Looked at are TIFF, which say so, and files with provenance.)"""
+    if not path.is_file() or sidecar_path(path).is_file():
+        return True
+    return find_reader(path).NAME == "ome" and read_embedded(path).grid is not None
+
+
+def _solid(ms: Microstructure, path: Path, flags: VolumeFlags, name: str) -> Microstructure:
+    """Solid and void: as the file has them, else by the threshold."""
+    values = ms.grey if ms.grey is not None else ms.level_set
+    both = 0 < int((ms.phase_id >= 0).sum()) < ms.grid.size
+    if values is None and flags.grey_threshold:
+        got, remedy = f"{path}, which has phases", "Leave it out."
+        raise InvalidParameter("--grey-threshold", expected="a file of grey values", got=got, remedy=remedy)
+    if values is not None and values.min() == values.max():
+        raise InvalidParameter(name, expected="solid and void", got=f"{path}: one grey value, {values.max()}")
+    if values is not None and (flags.grey_threshold or not both):
+        found = divide(ms, flags.grey_threshold or "otsu", invert=flags.invert)
+        note = () if flags.grey_threshold else ("no --grey-threshold was given: Otsu's is taken",)
+        return replace(found, notes=(*found.notes, *note))
+    if flags.invert:
+        return exchanged(ms)
+    if ms.phase_id.max() > 0:
+        together = np.minimum(ms.phase_id, 0)
+        return replace(ms, phase_id=together, notes=(*ms.notes, "all phases together are the solid"))
+    told = ms.level_set is not None and ms.provenance is None
+    return replace(ms, notes=(*ms.notes, "a level set: solid where it is above 0")) if told else ms
 
 
 def _sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microstructure:
-    if spacing:
-        sizes = spacing * 3 if len(spacing) == 1 else spacing
-        demand(len(sizes) == 3, "--spacing", "1 or 3 lengths", spacing)
-        notes = tuple(note for note in ms.notes if note != NO_SIZE)
-        return replace(ms, grid=Grid(ms.grid.shape, sizes), notes=notes)
-    if NO_SIZE in ms.notes:
-        remedy = "Example: --spacing 19.5um"
-        raise InvalidParameter("--spacing", expected=f"what a voxel of {path} measures", got="none", remedy=remedy)
-    return ms
+    """Voxels of the size given, else of the one the file states."""
+    grid = ms.grid
+    assert isinstance(grid, Grid)
+    if not spacing:
+        remedy = "Say it with its unit. Example: --spacing 19.5um"
+        got = "none, and the file states none"
+        demand(NO_SIZE not in ms.notes, "--spacing", f"what a voxel of {path} measures", got, remedy=remedy)
+        return ms
+    sizes = spacing * grid.ndim if len(spacing) == 1 else spacing
+    demand(len(sizes) == grid.ndim, "--spacing", f"1 or {grid.ndim} lengths", spacing)
+    demand(all(0 < h < inf for h in sizes), "--spacing", "lengths above 0", spacing)
+    notes = tuple(note for note in ms.notes if note != NO_SIZE)
+    if NO_SIZE not in ms.notes and not np.allclose(sizes, grid.spacing, rtol=1e-4):
+        asked, stated = (" x ".join(dict.fromkeys(f"{h:.4g}" for h in hs)) for hs in (sizes, grid.spacing))
+        notes = (*notes, f"voxels of {asked} µm as asked for; the file states {stated} µm")
+    return replace(ms, grid=Grid(grid.shape, sizes, periodic=grid.periodic), notes=notes)

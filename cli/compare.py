@@ -49,7 +49,7 @@ def compare(
     min_pixels
         Smaller grains are given to their neighbours.
     grey_threshold
-        Grey value above which there is solid, or otsu, of files with grey values.
+        Grey value above which there is solid, of files with grey values; or otsu, multi-otsu[:N], hysteresis:LOW,HIGH.
     spacing
         Size of a voxel, for files that do not say it.
     report

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 import microgen
 from microgen import Grid, Microstructure
 from microgen.errors import InvalidParameter
-from microgen.io import find_reader
 from microgen.io.atomic import check_writable
+from microgen.io.grey import NO_SIZE
 
 from ._json import dumps
 from ._progress import Reporter
@@ -18,6 +20,7 @@ from ._region import measured_part
 from ._request import axes_of
 from ._result import grid_object, result_object
 from ._statistics import statistics_objects, statistics_rows, write_table
+from ._volume import VolumeFlags, divide, exchanged, grey_format, is_mask, read_grey, unlike_neighbours
 from .rerun import found
 
 
@@ -26,7 +29,10 @@ def describe(
     *,
     out: Path | None = None,
     phase: int | None = None,
-    threshold: str = "",
+    threshold: Annotated[str, Parameter(name=("--threshold", "--grey-threshold"))] = "",
+    invert: bool = False,
+    raw_shape: tuple[int, int, int] | None = None,
+    raw_type: str = "",
     spacing: float | None = None,
     periodic: str = "",
     diffusivity: bool = False,
@@ -40,13 +46,19 @@ def describe(
     Parameters
     ----------
     file
-        Labels, phases, level set or grey values; a folder of slices; an EBSD scan.
+        Labels, phases, level set or grey values; a folder of slices; a zipped TIFF; an EBSD scan.
     out
         Table of all values and curves, .csv.
     phase
         Take this phase_id (from 0) as the solid; 0 is the first phase.
     threshold
         Grey value above which there is solid; or otsu, multi-otsu[:N], hysteresis:LOW,HIGH.
+    invert
+        The solid is dark and the pores are bright.
+    raw_shape
+        Voxels along x, y, z of a .raw file without a JSON; x is fastest.
+    raw_type
+        Type of its values: uint8 (the default), uint16, >u2, float32 ...
     spacing
         Size of a voxel, where the file does not say it.
     periodic
@@ -64,7 +76,8 @@ def describe(
     """
     reporter = Reporter(quiet=quiet)
     _check_out(out, overwrite=overwrite)
-    ms = _with_grid(_read(file, format=format, threshold=threshold), spacing=spacing, periodic=periodic)
+    flags = VolumeFlags(grey_threshold=threshold, invert=invert, raw_shape=raw_shape or (), raw_type=raw_type)
+    ms = _with_grid(_read(file, format=format, flags=flags), spacing=spacing, periodic=periodic)
     for note in ms.notes:
         reporter.say(f"note: {note}")
     ms = measured_part(ms, file, reporter, find=found)
@@ -87,30 +100,55 @@ def _check_out(out: Path | None, *, overwrite: bool) -> None:
         check_writable([out], overwrite=overwrite)
 
 
-def _read(file: Path, *, format: str | None, threshold: str) -> Microstructure:
+def _read(file: Path, *, format: str | None, flags: VolumeFlags) -> Microstructure:
     """The file as grains or as solid and void."""
-    if threshold and format is None and file.is_file() and find_reader(file).NAME == "ome":
-        format = "imagej"  # grey values were asked for, and labels have none
-    ms = microgen.read(file, format=format)
-    if threshold:
-        return microgen.threshold(ms, threshold)
+    ms = _as_asked(file, format=format, flags=flags)
+    if flags.grey_threshold:
+        return divide(ms, flags.grey_threshold, invert=flags.invert, name="--threshold")
     if ms.grey is not None and not ms.phases:
         low, high = ms.grey.min(), ms.grey.max()
-        raise InvalidParameter("--threshold", expected=f"a grey value from {low} to {high}, or otsu", got="none")
+        remedy = "Example: --threshold otsu"
+        expected = f"a grey value from {low} to {high}, or otsu"
+        raise InvalidParameter("--threshold", expected=expected, got="none", remedy=remedy)
+    if flags.invert:
+        return _inverted(ms)
     if ms.orientation is not None and ms.grain_id is None:
         return microgen.segment_grains(ms)
     _refuse_pictures(ms)
     return ms
 
 
+def _as_asked(file: Path, *, format: str | None, flags: VolumeFlags) -> Microstructure:
+    """The file in the format named; else as labels or, where these were asked for or are meant, as grey values."""
+    if flags.raw_shape or flags.raw_type or (file.suffix.lower() == ".raw" and format is None):
+        return read_grey(file, flags)
+    if format is None and (flags.grey_threshold or flags.invert):
+        grey = None if file.suffix.lower() == ".npy" and not _is_whole(file) else grey_format(file)
+        return microgen.read(file, format=grey)
+    ms = microgen.read(file, format=format)
+    if format is None and is_mask(ms) and grey_format(file):
+        return microgen.read(file, format=grey_format(file))
+    return ms
+
+
+def _is_whole(file: Path) -> bool:
+    """Whole numbers in a .npy; fractions are a level set."""
+    grey = microgen.read(file, format="numpy-grey").grey
+    return grey is not None and grey.dtype.kind != "f"
+
+
+def _inverted(ms: Microstructure) -> Microstructure:
+    if ms.orientation is not None or ms.grain_id is not None:
+        raise InvalidParameter("--invert", expected="a file of grey values or of solid and void", got="grains")
+    return exchanged(ms)
+
+
 def _refuse_pictures(ms: Microstructure) -> None:
     """Grey values read as labels would give the statistics of thousands of specks."""
-    if ms.grain_id is None or ms.provenance is not None or ms.grain_id.shape[0] < 2:
-        return
-    same = (ms.grain_id[1:] == ms.grain_id[:-1]).mean()
-    if same < 0.5:
+    unlike = unlike_neighbours(ms)
+    if unlike > 0.5:
         remedy = "Give --threshold VALUE (or otsu) if these are grey values."
-        got = f"numbers of which {1 - same:.0%} differ from their neighbour"
+        got = f"numbers of which {unlike:.0%} differ from their neighbour"
         raise InvalidParameter("FILE", expected="grain labels", got=got, remedy=remedy)
 
 
@@ -127,7 +165,7 @@ def _with_grid(ms: Microstructure, *, spacing: float | None, periodic: str) -> M
         grid = Grid(grid.shape, (spacing,) * grid.ndim, periodic=grid.periodic)
     if periodic:
         grid = Grid(grid.shape, grid.spacing, grid.origin, axes_of(periodic, grid.ndim))
-    notes = tuple(note for note in ms.notes if spacing is None or "voxel size" not in note)
+    notes = tuple(note for note in ms.notes if spacing is None or note != NO_SIZE)
     return replace(ms, grid=grid, notes=notes)
 
 

@@ -15,12 +15,15 @@ from microgen.provenance import tool_version
 from ._json import dumps
 from ._result import grid_object
 from ._scan import ScanFacts
+from ._volume import VolumeFlags, grey_format, is_mask, read_grey, unlike_neighbours
 
 
 def info(
     file: Path,
     *,
     format: str | None = None,
+    raw_shape: tuple[int, int, int] | None = None,
+    raw_type: str = "",
     threshold: float = 5.0,
     min_pixels: int = 10,
     json: bool = False,
@@ -33,6 +36,10 @@ def info(
         Any readable file.
     format
         Settles a suffix with two meanings.
+    raw_shape
+        Voxels along x, y, z of a .raw file without a JSON; x is fastest.
+    raw_type
+        Type of its values: uint8 (the default), uint16, >u2, float32 ...
     threshold
         Misorientation that separates two grains of a scan, degrees.
     min_pixels
@@ -43,13 +50,23 @@ def info(
     if file.suffix.lower() == ".csv":
         result, lines = _table(file)
         return _tell(file, result, lines, json=json)
-    ms = microgen.read(file, format=format)
+    ms = _read(file, format, VolumeFlags(raw_shape=raw_shape or (), raw_type=raw_type))
     if ms.orientation is not None and ms.grid.ndim == 2:
         facts = _scan_facts(file, ms, threshold, min_pixels)
         result, lines = {"scan": facts.to_dict()}, [*facts.lines(), *([facts.warning()] if facts.warning() else [])]
     else:
         result, lines = _volume(file, ms)
     return _tell(file, result, lines, json=json)
+
+
+def _read(file: Path, format: str | None, flags: VolumeFlags) -> Microstructure:
+    """The file; foreign labels that are grey values by all looks, as grey values."""
+    if flags.raw_shape or flags.raw_type or (file.suffix.lower() == ".raw" and format is None):
+        return read_grey(file, flags)
+    ms = microgen.read(file, format=format)
+    grey = grey_format(file) if format is None else None
+    looks_grey = grey is not None and (is_mask(ms) or unlike_neighbours(ms) > 0.5)
+    return microgen.read(file, format=grey) if looks_grey else ms
 
 
 def _tell(file: Path, result: dict[str, Any], lines: list[str], *, json: bool) -> int:
@@ -101,6 +118,9 @@ def _volume(file: Path, ms: Microstructure) -> tuple[dict[str, Any], list[str]]:
         f"grains    {grains}",
         f"phases    {', '.join(f'{name} {share:.1%}' for name, share in shares.items()) or 'not named'}",
     ]
+    if ms.grey is not None:
+        volume["grey"] = {"type": ms.grey.dtype.name, "min": ms.grey.min().item(), "max": ms.grey.max().item()}
+        lines.append(f"grey      {ms.grey.min()} to {ms.grey.max()}, {ms.grey.dtype.name}")
     made = ms.provenance
     if made is not None:
         volume["provenance"] = {"command": made.command, "version": made.version, "seed": made.seed, "time": made.time}
