@@ -57,6 +57,8 @@ class Request:
         demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
         fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
+        wanted = self.fit != "quick" or bool(self.free) or self.trials is not None
+        demand(not wanted or self.ebsd is not None, "--fit", "an --ebsd scan beside it", self.fit)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
         demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)

@@ -18,7 +18,7 @@ from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import equivalent_diameter
 from microgen.fitting.compare import cut, distinct_share, with_phases_of
 from microgen.fitting.kernel_width import kernel_width
-from microgen.fitting.section_target import SectionTarget
+from microgen.fitting.section_target import SectionTarget, whole
 from microgen.fitting.sections import Body
 from microgen.fitting.size_curve import SizeCurve
 from microgen.fitting.statistics import pooled, resultant, thinned
@@ -26,7 +26,6 @@ from microgen.generators.box import resolve_box
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, Texture
 from microgen.generators.polycrystal import Polycrystal
 from microgen.generators.solve import PROBES, coarser, untangle
-from microgen.grid import HexGrid
 from microgen.microstructure import Microstructure, Phase
 
 ROUNDS = 6
@@ -34,7 +33,6 @@ ROUGH = 2  # rounds whose samples are left with some cells cut in two
 GRAINS = 1000  # of the samples that are only cut: enough for sections, few enough to be quick
 GOOD = 0.4  # mean distance over p95 below which no further round is worth its time
 ANGLES, FEWEST_BOUNDARIES = 200, 30
-WHOLE = 0.8  # share of the points of a map from which its neighbours are those of the material
 FITTED = ("equivalent_diameter", "aspect_ratio")
 
 Progress = Callable[[float, str], None]
@@ -138,17 +136,10 @@ def misorientations(target: SectionTarget, phase: int) -> tuple[float, ...]:
 
     Lengths of boundaries in a section are as their areas in the volume, for boundaries of all directions alike.
     """
-    whole = all(ms.measured is None or present(ms) > WHOLE for ms in target.maps)
     found = pooled([boundary_misorientation(ms, phase_id=phase) for ms in target.maps])
-    if len(found) < FEWEST_BOUNDARIES or not target.oriented or not whole:
+    if len(found) < FEWEST_BOUNDARIES or not target.oriented or not whole(target.maps):
         return ()
     return tuple(float(f"{found.quantile((k + 0.5) / ANGLES):.6g}") for k in range(ANGLES))
-
-
-def present(ms: Microstructure) -> float:
-    """Share of the map's points that the file holds."""
-    there = ms.grid.exists() if isinstance(ms.grid, HexGrid) else np.ones(ms.grid.shape, bool)
-    return 1.0 if ms.measured is None else float(ms.measured[there].mean())
 
 
 def size_factors(target: SectionTarget) -> np.ndarray:

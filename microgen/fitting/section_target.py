@@ -18,6 +18,7 @@ from microgen.grid import Grid, HexGrid
 from microgen.microstructure import Microstructure
 from microgen.segmentation import segment_grains
 
+WHOLE = 0.8  # share of the points of a map from which its neighbours are those of the material
 FEW = 50  # interior grains below which the scan itself hardly says anything
 
 
@@ -70,7 +71,7 @@ class SectionTarget(Target):
             raise NoGrains(f"All {grains} grains touch the border of the map: none has a size. {remedy}")
         present = tuple(int(p) for p in np.unique(np.concatenate([_phases(ms) for ms in maps])))
         names = _unlike([first.phases[p].name for p in present])
-        how = kinds(first.phases, present, names)
+        how = kinds(first.phases, present, names, neighbours_known=whole(maps))
         measured = {name: kind.measure(maps) for name, kind in how.items()}
         notes = _notes(first, interior) if len(maps) == 1 else _few(measured["equivalent_diameter"], interior)
         return cls(maps, threshold, min_pixels, how, measured, present, names, interior, notes=notes)
@@ -118,6 +119,16 @@ class SectionTarget(Target):
     def segment(self, section: Microstructure) -> Microstructure:
         """A section through the scan's own pipeline."""
         return segment_grains(section, threshold=self.threshold, min_pixels=self.min_pixels)
+
+
+def whole(maps: Sequence[Microstructure]) -> bool:
+    """Do the files hold enough points of their maps to show who borders whom?"""
+
+    def share(ms: Microstructure) -> float:
+        there = ms.grid.exists() if isinstance(ms.grid, HexGrid) else np.ones(ms.grid.shape, bool)
+        return 1.0 if ms.measured is None else float(ms.measured[there].mean())
+
+    return all(share(ms) > WHOLE for ms in maps)
 
 
 def _phases(ms: Microstructure) -> np.ndarray:

@@ -208,7 +208,9 @@ class TextureOf:
         return texture_floor(q, len(q), min(count, MOST), laue_group=self.laue_group, rng=rng, weights=weights)
 
 
-def kinds(phases: Sequence[Phase], present: Sequence[int], names: Sequence[str]) -> dict[str, Kind]:
+def kinds(
+    phases: Sequence[Phase], present: Sequence[int], names: Sequence[str], *, neighbours_known: bool = True
+) -> dict[str, Kind]:
     """All statistics of a scan with these phases, of which those numbered `present` occur, under these names."""
     each: dict[str, Kind] = {
         "equivalent_diameter": Values(equivalent_diameter, "µm", True),
@@ -219,12 +221,15 @@ def kinds(phases: Sequence[Phase], present: Sequence[int], names: Sequence[str])
     each |= {f"texture.{name}": TextureOf(p, phases[p].laue_group) for p, name in zip(present, names)}
     alone = len(present) == 1
     if not alone:
-        each |= {f"boundary_misorientation.{name}": Values(_Between(p), "rad", True) for p, name in zip(present, names)}
+        each |= {
+            f"boundary_misorientation.{name}": Values(_Between(p), "rad", neighbours_known)
+            for p, name in zip(present, names)
+        }
     return each | {
         "neighbours": Values(neighbours, "", False),
         "equivalent_diameter_area_weighted": Values(_by_area, "µm", False),
         # Of several phases pooled it tells more of which phases cluster than of misorientations.
-        "boundary_misorientation": Values(boundary_misorientation, "rad", alone),
+        "boundary_misorientation": Values(boundary_misorientation, "rad", alone and neighbours_known),
     }
 
 
