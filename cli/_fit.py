@@ -18,7 +18,14 @@ if TYPE_CHECKING:  # it brings torch along
 
 
 def searched(
-    generator: Any, target: Target, job: Run, *, budget: str, free: tuple[str, ...] | None = None, path: Path
+    generator: Any,
+    target: Target,
+    job: Run,
+    *,
+    budget: str,
+    free: tuple[str, ...] | None = None,
+    path: Path,
+    intervals: bool = True,
 ) -> Any:
     """Fit, with every trial written down as it is made; --resume goes on from them."""
     options: dict[str, Any] = {"budget": int(budget) if budget.isdigit() else budget, "free": free}
@@ -32,7 +39,7 @@ def searched(
         result = microgen.fit(
             generator, target, seed=job.common.seed, log=log, workers=cores(), progress=progress, **options
         )
-    tell(result, job.reporter)
+    tell(result, job.reporter, intervals=intervals)
     return result
 
 
@@ -44,15 +51,17 @@ def trials_path(named: Path | None, name: str, job: Run) -> Path:
     return first.with_name(f"{first.name.split('.')[0]}_trials.jsonl")
 
 
-def tell(result: Any, reporter: Reporter) -> None:
+def tell(result: Any, reporter: Reporter, *, intervals: bool = True) -> None:
     """What the fit found, on stderr."""
     from microgen.report.match_section import estimates_table
 
-    status = {"inside": "every statistic within the noise floor", "budget": "budget spent"}[result.status]
+    status = {"inside": "every distance within the median noise floor", "budget": "budget spent"}[result.status]
     reporter.say(
         f"fit       {status}: distances are {result.value:.2f} ± {result.spread:.2f} of p95 on fresh seeds "
         f"({result.seen:.2f} in the search, {len(result.trials)} samples)"
     )
+    if not intervals:
+        return
     table = estimates_table(fit_object(result))
     reporter.table(table.columns, table.rows)
     if result.unidentified:

@@ -45,9 +45,25 @@ class Fitted:
         """What to keep in mind of the volume."""
         return self.target.caveats
 
-    def compare(self, sample: Microstructure, *, seed: int) -> dict[str, Any]:
-        """Sample against volume."""
-        return microgen.compare(sample, self.target, seed=seed)
+    def comparison(self, sample: Microstructure, job: Run) -> dict[str, Any]:
+        """Sample against volume, told of; of a sample smaller than a block nothing can be said."""
+        if any(n < b for n, b in zip(sample.grid.shape, self.block)):
+            text = f"the sample is smaller than {' x '.join(map(str, self.block))} voxels, which are compared at a time"
+            job.reporter.warn(f"{text}: its statistics are not compared with those of the volume")
+            return {}
+        with job.reporter.stage("comparing with the volume", "compare"):
+            found = microgen.compare(sample, self.target, seed=job.common.seed)
+        closing(found, job.reporter, what="blocks of the volume show among themselves")
+        outside = [name for name, s in found.items() if s.in_objective and not s.inside]
+        if outside:
+            job.reporter.warn(
+                f"outside the noise of the volume: {', '.join(outside)}. "
+                "This model cannot represent that material in these, or the fit was too short (--fit full)."
+            )
+        return found
+
+    def verdict(self, comparison: Mapping[str, Any]) -> None:
+        """A material that this model cannot represent is a finding, not a failure of the run."""
 
     def configuration(self, request: TextureRequest) -> dict[str, Any]:
         """What provenance says of the fit."""
@@ -143,25 +159,6 @@ def grid_of(request: TextureRequest, fitted: Fitted) -> Grid:
         demand(not request.shape, "--size-mm", "no --shape beside it: the volume says what a voxel measures", sizes)
     demand(len(shape) == 3, "--shape", "3 numbers with --uct", request.shape)
     return Grid(tuple(shape), spacing, periodic=axes_of(request.periodic, 3))
-
-
-def comparison(fitted: Fitted, sample: Microstructure, job: Run) -> dict[str, Any]:
-    """Sample against volume, told of; of a sample smaller than a block nothing can be said."""
-    need = fitted.block
-    if any(n < b for n, b in zip(sample.grid.shape, need)):
-        text = f"the sample is smaller than the {' x '.join(map(str, need))} voxels that are compared at a time"
-        job.reporter.warn(f"{text}: its statistics are not compared with those of the volume")
-        return {}
-    with job.reporter.stage("comparing with the volume", "compare"):
-        found = fitted.compare(sample, seed=job.common.seed)
-    closing(found, job.reporter, what="blocks of the volume show among themselves")
-    outside = [name for name, s in found.items() if s.in_objective and not s.inside]
-    if outside:
-        job.reporter.warn(
-            f"outside the noise of the volume: {', '.join(outside)}. "
-            "This model cannot represent that material in these, or the fit was too short (--fit full)."
-        )
-    return found
 
 
 def base_of(request: TextureRequest) -> Curvatubes:

@@ -38,8 +38,8 @@ class Texture(Run):
     """One run of `microgen curvatubes`."""
 
     request: TextureRequest
-    fitted: _uct.Fitted | None = None
-    """The volume that the texture was fitted to."""
+    fitted: Any = None
+    """What the texture was fitted to: a volume (`_uct.Fitted`) or wishes (`design.Designed`)."""
 
 
 @curvatubes.default
@@ -183,7 +183,7 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     tell_status(sample, reporter)
     if sample.measured is not None:
         reporter.say(_region.MASKED)
-    comparison = _uct.comparison(job.fitted, sample, job) if job.fitted else {}
+    comparison = job.fitted.comparison(sample, job) if job.fitted else {}
     sample = document(sample, job, statistics_object(statistics), printed, comparison=comparison)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
@@ -192,8 +192,9 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     tell(statistics, sample.grid.ndim, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)
-    if problem or refused:
-        raise cast(MicrogenError, problem or refused)
+    problem = problem or refused or (job.fitted.verdict(comparison) if job.fitted else None)
+    if problem:
+        raise problem
     return 0
 
 

@@ -16,6 +16,7 @@ from microgen.fitting.sections import Body, sections
 from microgen.fitting.statistics import Kind, Statistic
 from microgen.fitting.target import Target
 from microgen.fitting.volume_target import VolumeTarget
+from microgen.fitting.wish_target import WishTarget
 from microgen.grid import Grid
 from microgen.microstructure import Microstructure, Phase
 
@@ -30,7 +31,7 @@ def compare(samples: Microstructure | Sequence[Microstructure], target: Target, 
     cannot be seen as the target was: without a power diagram for a scan, with other voxels for a volume.
     """
     parts = [samples] if isinstance(samples, Microstructure) else list(samples)
-    if isinstance(target, VolumeTarget):
+    if isinstance(target, VolumeTarget | WishTarget):
         return target.compare(parts, seed=seed)
     assert isinstance(target, SectionTarget)
     if len(parts) == 1 and has_diagram(parts[0]):

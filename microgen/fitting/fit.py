@@ -16,6 +16,7 @@ from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.target import Target
 from microgen.fitting.trials import TrialLog
 from microgen.fitting.volume_target import VolumeTarget
+from microgen.fitting.wish_target import WishTarget
 from microgen.generators.curvatubes import Curvatubes
 from microgen.generators.polycrystal import Polycrystal
 
@@ -36,7 +37,7 @@ def fit(
     log: TrialLog | None = None,
     progress: Progress | None = None,
 ) -> FitResult[Any]:
-    """Fit a `Polycrystal` to a scan, or `Curvatubes` to a volume.
+    """Fit a `Polycrystal` to a scan, or `Curvatubes` to a volume or to wished numbers.
 
     `free` names the parameters that may change (all that can, when not given); the others keep the generator's values
     (textures: of the atlas entry the search starts from, but mass and dx of the generator). `budget` is "quick", "full"
@@ -54,7 +55,9 @@ def fit(
     processes = max(1, min(workers or os.cpu_count() or 1, count))
     options: dict[str, Any] = {"free": free, "workers": processes, "log": log, "progress": progress}
     plan = Plan(count, seed, search)
-    if isinstance(generator, Curvatubes) and isinstance(target, VolumeTarget):
+    if isinstance(target, WishTarget):  # what is wished for needs no intervals
+        plan = replace(plan, least=8, finalists=2, fresh=2)
+    if isinstance(generator, Curvatubes) and isinstance(target, VolumeTarget | WishTarget):
         return _texture(generator, target, plan, atlas, options)
     if isinstance(generator, Polycrystal) and isinstance(target, SectionTarget):
         if budget == "quick":
@@ -64,13 +67,13 @@ def fit(
         return fit_polycrystal(generator, target, plan=plan, **options)
     raise InvalidParameter(
         "generator",
-        expected="a Polycrystal with a scan, or Curvatubes with a volume",
+        expected="a Polycrystal with a scan, or Curvatubes with a volume or numbers",
         got=f"{type(generator).__name__} with {type(target).__name__}",
     )
 
 
 def _texture(
-    generator: Curvatubes, target: VolumeTarget, plan: Plan, atlas: Atlas | None, options: dict[str, Any]
+    generator: Curvatubes, target: VolumeTarget | WishTarget, plan: Plan, atlas: Atlas | None, options: dict[str, Any]
 ) -> FitResult[Curvatubes]:
     from microgen.fitting.texture_fit import fit_texture
 

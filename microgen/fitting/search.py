@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from microgen.errors import EnvironmentProblem, InvalidParameter
 
@@ -140,6 +141,6 @@ def make_search(name: str, dimensions: int, *, seed: int, first: int) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Of points asked for twice and kernels at their bounds nobody but the developer needs to hear."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # matrices of some tens: threads only get in their own way
         warnings.simplefilter("ignore")
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from microgen.microstructure import Microstructure
 if TYPE_CHECKING:
     from microgen.fitting.section_target import SectionTarget
     from microgen.fitting.volume_target import VolumeTarget
+    from microgen.fitting.wish_target import WishTarget
 
 
 DEFAULT_THRESHOLD, DEFAULT_PIXELS = math.radians(5), 10
@@ -58,6 +59,15 @@ class Target(ABC):
         from microgen.fitting.volume_target import VolumeTarget
 
         return VolumeTarget.measure(volume, factor=factor)
+
+    @staticmethod
+    def from_numbers(
+        numbers: Mapping[str, Any], *, tolerance: Mapping[str, float] | None = None, spacing: float | None = None
+    ) -> WishTarget:
+        """Of wished or published numbers: NAME -> number, or NAME -> {mean, cv, tolerance}, in powers of µm."""
+        from microgen.fitting.wish_target import WishTarget
+
+        return WishTarget.of_numbers(numbers, tolerance=tolerance, spacing=spacing)
 
     @staticmethod
     def of(ms: Microstructure, **options: Any) -> SectionTarget | VolumeTarget:

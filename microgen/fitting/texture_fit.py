@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from microgen.atlas import Atlas, Match
 from microgen.errors import InvalidParameter, NotConverged
@@ -21,6 +20,7 @@ from microgen.fitting.space import Parameter, Space
 from microgen.fitting.statistics import Statistic
 from microgen.fitting.trials import Evaluation, Runner, Trial, TrialLog, Wanted
 from microgen.fitting.volume_target import VolumeTarget
+from microgen.fitting.wish_target import SHARE, WishTarget
 from microgen.generators.curvatubes import Curvatubes
 from microgen.generators.polynomial import Coefficients
 from microgen.grid import Grid
@@ -29,20 +29,18 @@ VOXELS = 64  # about so many along a sample of the search
 NAMES = ("mass", "dx", "reduced.H0", "reduced.kg", "reduced.s", "reduced.p", "reduced.t", "reduced.q")
 NARROWEST = 1.5 * (1 + 1e-5)  # voxels of the interface, and room for rounding to six figures
 SHAPE = NAMES[2:]
-CORRECTED = ("volume_fraction", "two_point_correlation")
-"""What mass and dx are corrected by."""
 MASSES = (-0.95, 0.3)
 STRETCH = 0.03  # relative error in length from which a second sample is worth its time
-WISHES = ("volume_fraction", "thickness", "kappa_1", "kappa_2", "euler_density")
 STARTS = 8  # textures of the atlas that are tried
 SMALL, LARGE = 0.05, 20.0  # bounds of the stiffnesses s and t
+TextureTarget = VolumeTarget | WishTarget
 
 
 @dataclass(frozen=True, eq=False)
 class TextureProblem:
     """A volume, and a generator with those parameters that are not searched for."""
 
-    target: VolumeTarget
+    target: TextureTarget
     base: Curvatubes
     turned: bool
     """The void is the rarer phase, so that the search is for it."""
@@ -81,9 +79,15 @@ class TextureProblem:
 
     def _far(self, parameters: Mapping[str, float], better: Mapping[str, float]) -> bool:
         """Would the correction change what a quarter of the noise floor can tell?"""
-        floor = self.floors["volume_fraction"][1]
+        floor = min(self.floors.get(name, (0.0, SHARE))[1] for name in ("volume_fraction", "porosity"))
         mass = abs(better["mass"] - parameters["mass"]) / 2 > 0.25 * floor
         return mass or abs(math.log(better["dx"] / parameters["dx"])) > STRETCH
+
+    @property
+    def corrects(self) -> tuple[str, ...]:
+        """Parameters that are set by what samples lack, and not searched for."""
+        known = {"mass": self.target.fraction is not None, "dx": self.target.length is not None}
+        return tuple(name for name in self.free if known.get(name))
 
     @property
     def grid(self) -> Grid:
@@ -112,19 +116,21 @@ class TextureProblem:
 
     def corrected(self, parameters: Mapping[str, float], figures: Mapping[str, float]) -> dict[str, float]:
         """The parameters with the mass and dx that their sample lacks, where these are free."""
-        found = dict(parameters)
-        wish = {name: self.target.kinds[name].value(self.target.measured[name]) for name in CORRECTED}
-        if not all(math.isfinite(figures.get(name, math.nan)) for name in CORRECTED):
-            return found
-        if "mass" in self.free:  # u is near -1 and 1: its mean is 2 f - 1, and changes by twice what f does
-            lack = wish["volume_fraction"] - figures["volume_fraction"]
-            found["mass"] = _clip(found["mass"] + 2 * (-lack if self.turned else lack), *MASSES)
-        if "dx" in self.free:
-            found["dx"] *= _clip(figures["two_point_correlation"] / wish["two_point_correlation"], 0.5, 2.0)
+        found, length, fraction = dict(parameters), self.target.length, self.target.fraction
+        if "mass" in self.corrects and fraction is not None:
+            there = figures.get("volume_fraction", 1 - figures.get("porosity", math.nan))
+            # u is near -1 and 1: its mean is 2 f - 1, and changes by twice what f does
+            lack = 2 * (fraction - there) if math.isfinite(there) else 0.0
+            found["mass"] = _clip(found["mass"] + (-lack if self.turned else lack), *MASSES)
+        if "dx" in self.corrects and length is not None:
+            name, wish, power = length
+            ratio = figures.get(name, math.nan) / wish
+            if math.isfinite(ratio) and ratio > 0:
+                found["dx"] *= _clip(ratio ** (1 / power), 0.5, 2.0)
         return {name: float(f"{value:.6g}") for name, value in found.items()}
 
 
-def box(target: VolumeTarget, voxels: int) -> Grid:
+def box(target: TextureTarget, voxels: int) -> Grid:
     """A periodic box of whole blocks with about so many voxels along its axes, but one block at least."""
     shape = tuple(b * max(1, round(voxels / b)) for b in target.block)
     return Grid(shape, target.spacing, periodic=(True,) * 3)
@@ -145,21 +151,9 @@ def evaluation(statistics: Mapping[str, Statistic], parameters: Mapping[str, flo
     return Evaluation(value, distances, bool(ratios) and inside, figures, dict(parameters))
 
 
-def wishes(target: VolumeTarget, *, turned: bool) -> dict[str, float]:
-    """What to look for in an atlas, of the rarer phase, in powers of µm."""
-    value = {name: kind.value(target.measured[name]) for name, kind in target.kinds.items()}
-    found = {name: value[name] for name in WISHES}
-    if turned:
-        found |= {"volume_fraction": 1 - value["volume_fraction"], "thickness": value["separation"]}
-        found |= {"kappa_1": -value["kappa_2"], "kappa_2": -value["kappa_1"]}
-    found |= {"kappa_1": found["kappa_1"] / 1e3, "kappa_2": found["kappa_2"] / 1e3}
-    found |= {"euler_density": found["euler_density"] / 1e9}
-    return {name: v for name, v in found.items() if math.isfinite(v)}
-
-
-def from_atlas(target: VolumeTarget, atlas: Atlas, *, turned: bool, number: int) -> list[dict[str, float]]:
+def from_atlas(target: TextureTarget, atlas: Atlas, *, turned: bool, number: int) -> list[dict[str, float]]:
     """Points of the entries nearest to the target, at its scale."""
-    matches = atlas.nearest(wishes(target, turned=turned), number)
+    matches = atlas.nearest(target.wishes(turned=turned), number)
     rows = [atlas.row(int((atlas.columns["sample"] == match.number).argmax())) for match in matches]
     return [_point(match, row, min(target.grid.spacing)) for match, row in zip(matches, rows)]
 
@@ -177,9 +171,16 @@ def _point(match: Match, row: Mapping[str, float], step: float) -> dict[str, flo
 
 
 def around(point: Mapping[str, float]) -> Space:
-    """The box of shapes that is searched around a start."""
-    reach = 0.3 * 35.0  # curvatures of an atlas have a length of 35
+    """The box that is searched around a start; mass and dx are in it for targets that do not set them."""
+    mass, dx = point["mass"], point["dx"]
     parts = [
+        Parameter("mass", max(mass - 0.2, MASSES[0]), min(mass + 0.2, MASSES[1])),
+        Parameter("dx", dx / 1.5, dx * 1.5, log=True),
+    ]
+    if "reduced.H0" not in point:
+        return Space(tuple(parts))
+    reach = 0.3 * 35.0  # curvatures of an atlas have a length of 35
+    parts += [
         Parameter("reduced.H0", point["reduced.H0"] - reach, point["reduced.H0"] + reach),
         Parameter("reduced.kg", point["reduced.kg"] - 1.5, point["reduced.kg"] + 1.5),
     ]
@@ -192,7 +193,7 @@ def around(point: Mapping[str, float]) -> Space:
 
 
 def texture_problem(
-    base: Curvatubes, target: VolumeTarget, *, free: Sequence[str] | None, seed: int, voxels: int = VOXELS
+    base: Curvatubes, target: TextureTarget, *, free: Sequence[str] | None, seed: int, voxels: int = VOXELS
 ) -> TextureProblem:
     """The problem; raises InvalidParameter for graded generators and names that are no parameter."""
     if base.graded is not None:
@@ -200,15 +201,14 @@ def texture_problem(
     strange = [name for name in free or () if name not in NAMES]
     if strange or free == ():
         raise InvalidParameter("free", expected=f"some of {', '.join(NAMES)}", got=", ".join(strange))
-    fraction = cast(float, target.kinds["volume_fraction"].value(target.measured["volume_fraction"]))
     count = math.prod(n // b for n, b in zip(box(target, voxels).shape, target.block))
     floors = target.floors(count, seed=seed)
-    return TextureProblem(target, base, fraction > 0.5, tuple(free or NAMES), seed, floors, voxels)
+    return TextureProblem(target, base, (target.fraction or 0.0) > 0.5, tuple(free or NAMES), seed, floors, voxels)
 
 
 def fit_texture(
     base: Curvatubes,
-    target: VolumeTarget,
+    target: TextureTarget,
     *,
     plan: Plan,
     atlas: Atlas | None = None,
@@ -220,13 +220,14 @@ def fit_texture(
     """The texture nearest to the volume; see `fit`. Raises InvalidParameter without an atlas to start from."""
     began = time.perf_counter()
     problem = texture_problem(base, target, free=free, seed=plan.seed)
-    shape = [name for name in SHAPE if name in problem.free]
-    if shape and atlas is None:
+    searched = [name for name in problem.free if name not in problem.corrects]
+    if set(searched) & set(SHAPE) and atlas is None:
         raise InvalidParameter("atlas", expected="an atlas of textures to start from", got=None)
     runner = Runner(problem, total=plan.total, workers=workers, log=log, progress=progress)
     with runner.pool():
         best = started(problem, runner, _starts(problem, atlas, plan), plan)
-        outcome = optimise(around(best.parameters).only(shape), plan, runner) if shape else corrected(plan, runner)
+        space = around(best.parameters)
+        outcome = optimise(space.only(searched), plan, runner) if searched else corrected(plan, runner)
     return FitResult(
         problem.generator(outcome.best),
         time.perf_counter() - began,

