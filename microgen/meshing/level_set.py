@@ -27,6 +27,8 @@ SIMPLIFY = 0.3
 """Farthest a simplified surface may move, in voxels: removes about 80 % of the triangles."""
 COARSEST = 2.0
 """The same where there would be too many triangles."""
+FLATTENED = 0.01
+"""Share of its volume below which a simplified solid has collapsed into a sheet."""
 MAX_TRIANGLES = 2_000_000
 PRINTERS = {"fdm": 0.8, "sla": 0.5, "sls": 0.7, "dmls": 0.4}
 """Thinnest wall that prints, mm."""
@@ -245,7 +247,8 @@ def _simplified(mesh: TriangleMesh, tolerance: float, most: int) -> TriangleMesh
     while simple.num_tri() > most and tolerance < largest:
         tolerance *= 1.4
         simple = simple.simplify(tolerance)  # again from the last: one large step would get stuck early
-    return _from_manifold(solid if simple.is_empty() else simple)
+    flat = simple.is_empty() or simple.volume() < FLATTENED * solid.volume()
+    return _from_manifold(solid if flat else simple)
 
 
 def _from_manifold(solid: manifold3d.Manifold) -> TriangleMesh:
