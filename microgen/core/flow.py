@@ -178,14 +178,15 @@ def _run(
         here = forming if state.step < schedule.forming and state.decay_from < 0 else task
         u = here.field(state.amplitudes)
         energy, gradient = here.slope(u)
-        if not (math.isfinite(energy) and math.isfinite(float(gradient.sum(dtype=float)))):
+        pull = here.modes.from_voxels(gradient)  # one value of gradient that is no number spoils them all
+        if not (math.isfinite(energy) and math.isfinite(float(pull.sum(dtype=float)))):
             state = _shorter(good, state, task, began)
             continue
         if state.step % WINDOW == 0 and len(state.energy) == state.step:
             _tell(state, schedule, progress, on_state)
             state = _look(state, u > 0, schedule)
         good = state
-        state = _step(here, replace(state, energy=(*state.energy, energy)), gradient, schedule)
+        state = _step(here, replace(state, energy=(*state.energy, energy)), pull, schedule)
     forced = state.decay_from >= schedule.most
     return _solution(task, state, "capped" if forced else "converged", began)
 
@@ -208,11 +209,11 @@ def _look(state: FlowState, solid: Array, schedule: Schedule) -> FlowState:
     return replace(state, solid=solid, calm=quiet)
 
 
-def _step(task: Problem, state: FlowState, gradient: Array, schedule: Schedule) -> FlowState:
-    """One step against the mean gradient in the metric, of a given size."""
+def _step(task: Problem, state: FlowState, pull: Array, schedule: Schedule) -> FlowState:
+    """One step against the mean of the pull, dF by the amplitudes, in the metric, of a given size."""
     formed = state.step >= schedule.forming
     beta = LATE if formed else EARLY
-    mean = state.mean + (1 - beta) * (task.modes.from_voxels(gradient) - state.mean)
+    mean = state.mean + (1 - beta) * (pull - state.mean)
     change = (task.settling if formed else task.forming) * mean
     rms = math.sqrt(float((change * change).sum(dtype=float)) / task.modes.size)
     begun = state.decay_from

@@ -78,6 +78,12 @@ class Modes:
         return tuple(self.placed(axis_modes(n, c, periodic=p, unit=u).astype(self.dtype)) for n, c, p, u in axes)
 
     @cached_property
+    def _adjoint(self) -> tuple[Array, ...]:
+        if self.device == "cpu":
+            return tuple(np.ascontiguousarray(b.T) for b in self._fine)
+        return tuple(b.T for b in self._fine)
+
+    @cached_property
     def _coarse(self) -> tuple[Array, ...]:
         axes = zip(self.counts, self.periodic)
         return tuple(self.placed(axis_modes(c, c, periodic=p, unit=c).astype(self.dtype)) for c, p in axes)
@@ -101,11 +107,25 @@ class Modes:
 
     def to_voxels(self, amplitudes: Array) -> Array:
         """Field [shape] with the given amplitudes [counts]."""
-        return _product(amplitudes, self._fine)
+        if not isinstance(amplitudes, np.ndarray) or amplitudes.ndim != 3:
+            return _product(amplitudes, self._fine)
+        from microgen.core.kernels.modes_cpu import to_voxels
+
+        (x, y, _), (_, _, zt) = self._fine, self._adjoint
+        field = np.empty(self.shape, self.dtype)
+        to_voxels(np.ascontiguousarray(amplitudes, self.dtype), x, y, zt, field)
+        return field
 
     def from_voxels(self, field: Array) -> Array:
         """Amplitudes [counts] of a field [shape]: the adjoint of `to_voxels`."""
-        return _product(field, tuple(b.T for b in self._fine))
+        if not isinstance(field, np.ndarray) or field.ndim != 3:
+            return _product(field, self._adjoint)
+        from microgen.core.kernels.modes_cpu import from_voxels
+
+        (_, _, z), (xt, yt, _) = self._fine, self._adjoint
+        amplitudes = np.empty(self.counts, self.dtype)
+        from_voxels(np.ascontiguousarray(field, self.dtype), xt, yt, z, amplitudes)
+        return amplitudes
 
     def from_points(self, values: Array) -> Array:
         """Amplitudes of the field with these values at the points of the coarse grid [counts]; a rotation."""

@@ -61,8 +61,11 @@ class Problem:
 
     def field(self, amplitudes: Array) -> Array:
         """u with these amplitudes."""
-        v = self.modes.to_voxels(amplitudes)
-        return self.base + (v if self.mask is None else self.mask.without_mean(v))
+        u = self.modes.to_voxels(amplitudes)
+        if self.mask is not None:
+            u = self.mask.without_mean(u)
+        u += self.base
+        return u
 
     def slope(self, u: Array) -> tuple[float, Array]:
         """F, and its derivative by the smooth field that the amplitudes are of."""

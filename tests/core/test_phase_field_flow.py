@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from microgen.core.flow import FieldSolution, FlowState, Schedule, flow
 from microgen.core.operators import Modes
@@ -27,6 +28,19 @@ def test_modes_are_orthonormal(periodic: tuple[bool, ...]) -> None:
     points = modes.from_points(a)
     assert np.linalg.norm(points) == pytest.approx(np.linalg.norm(a))
     np.testing.assert_allclose(np.flatnonzero(np.abs(modes.from_points(np.ones(modes.counts))) > 1e-12), [0])
+
+
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 21)] * 3), st.tuples(*[st.booleans()] * 3))
+@settings(max_examples=30, deadline=None)
+def test_fused_products_are_those_axis_by_axis(seed: int, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> None:
+    modes = Modes(shape, (0.1, 0.2, 0.15), periodic, 0.25, np.float64)
+    rng = np.random.default_rng(seed)
+    amplitudes, field = rng.standard_normal(modes.counts), rng.standard_normal(shape)
+    x, y, z = modes._fine
+    expected = np.einsum("abc,xa,yb,zc->xyz", amplitudes, x, y, z)
+    np.testing.assert_allclose(modes.to_voxels(amplitudes), expected, atol=1e-12)
+    expected = np.einsum("xyz,xa,yb,zc->abc", field, x, y, z)
+    np.testing.assert_allclose(modes.from_voxels(field), expected, atol=1e-12)
 
 
 def test_a_mode_has_its_wave_number() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-ROOM = 256  # voxels of a row treated at once
+ROOM = 2048  # voxels of a row treated at once
 LANES = 16  # rows are computed up to a multiple of this, so that no scalar remainder is left
 
 # Rows of the scratch `w`: the coefficients of f; nine rows of u, (plane, row) from (-1, -1) to (1, 1); results.
@@ -139,9 +139,11 @@ def _load(w, u, at, periodic):
 @njit(inline="always")
 def _inside(i, n, periodic):
     """Index of the voxel that stands at i: wrapped, or the nearest one."""
-    if periodic:
-        return (i + n) % n
-    return min(max(i, 0), n - 1)
+    if i < 0:
+        return i + n if periodic else 0
+    if i >= n:
+        return i - n if periodic else n - 1
+    return i
 
 
 @njit(inline="always")
@@ -195,22 +197,34 @@ def _borders(q, ny, periodic):
 
 
 @njit(inline="always")
+def _stretch(u, rows, fields, at, w, b, a, k, xi, periodic):
+    """Weights of a stretch of row into b [10, nz + 2]; the sum of f over it."""
+    z0, m = at[2], at[3]
+    _load(w, u, at, periodic)
+    if rows.size > 0:
+        _coefficients(w, rows, fields, at)
+    _points(w, (m + LANES - 1) // LANES * LANES, a, k, xi)
+    total = 0.0
+    for z in range(m):
+        total += np.float64(w[F, z])
+    for f in range(10):
+        for z in range(m):
+            b[f, z0 + z + 1] = w[F_U + f, z]
+    return total
+
+
+@njit(inline="always")
 def _plane(u, rows, fields, i, w, b, q, a, k, xi, periodic):
     """Weights of plane i into q [6, ny + 2, nz]; the sum of f over it."""
     _, ny, nz = u.shape
     total = 0.0
     for j in range(ny):
-        for z0 in range(0, nz, ROOM):
-            m = min(ROOM, nz - z0)
-            _load(w, u, (i, j, z0, m), periodic)
-            if rows.size > 0:
-                _coefficients(w, rows, fields, (i, j, z0, m))
-            _points(w, (m + LANES - 1) // LANES * LANES, a, k, xi)
-            for z in range(m):
-                total += np.float64(w[F, z])
-            for f in range(10):
-                for z in range(m):
-                    b[f, z0 + z + 1] = w[F_U + f, z]
+        if nz <= ROOM:  # a loop over stretches around it makes the compiler scatter what it could copy
+            total += _stretch(u, rows, fields, (i, j, 0, nz), w, b, a, k, xi, periodic)
+        else:
+            for z0 in range(0, nz, ROOM):
+                m = min(ROOM, nz - z0)
+                total += _stretch(u, rows, fields, (i, j, z0, m), w, b, a, k, xi, periodic)
         _row(w, b, q[:, j + 1], nz, periodic[2])
     _borders(q, ny, periodic[1])
     return total
