@@ -64,14 +64,26 @@ class Guess:
 def corrected_laws(target: SectionTarget, *, seed: int, progress: Progress | None = None) -> Corrected:
     """The laws whose sections are nearest to the target.
 
-    Orientations are drawn from the scan's own grains, phases have its shares. Deterministic in `seed`.
+    Orientations are drawn from the scan's own grains, phases have its shares. Long and flat grains are both tried where
+    sections leave it open. Deterministic in `seed`.
     """
-    fixed = Fixed.of(target)
-    guess, history, best = first_guess(target, fixed), [], None
+    fixed, forms = Fixed.of(target), forms_of(target)
+    found = []
+    for k, form in enumerate(forms):
+        found.append(_corrected(target, fixed, form, seed=seed, progress=_part(progress, k, len(forms))))
+        fixed = replace(fixed, floors=found[-1].fixed.floors)
+    if progress is not None:
+        progress(1.0, f"corrected in {sum(len(each.history) for each in found)} rounds")
+    return min(found, key=lambda each: min(done.objective for done in each.history))
+
+
+def _corrected(target: SectionTarget, fixed: Fixed, form: str, *, seed: int, progress: Progress | None) -> Corrected:
+    guess, history, best = first_guess(target, fixed, form), [], None
     for k in range(ROUNDS):
         if progress is not None:
             progress(k / ROUNDS, f"round {k + 1}: sections of a sample of {GRAINS} grains")
-        maps, floors = rehearse(polycrystal(guess, fixed), fixed, target, seed=seed, probes=3 if k < ROUGH else PROBES)
+        laws = polycrystal(guess, fixed)
+        maps, floors = rehearse(laws, fixed, target, seed=seed, probes=3 if k < ROUGH else PROBES)
         fixed = replace(fixed, floors=fixed.floors or floors)
         done = _round(guess, target, fixed, maps)
         history.append(done)
@@ -81,9 +93,23 @@ def corrected_laws(target: SectionTarget, *, seed: int, progress: Progress | Non
             break
         guess = corrected(guess, target, fixed, maps)
     assert best is not None
-    if progress is not None:
-        progress(1.0, f"corrected in {len(history)} rounds")
     return Corrected(polycrystal(best[1], fixed), fixed, tuple(history))
+
+
+def _part(progress: Progress | None, k: int, n: int) -> Progress | None:
+    """Piece k of n of a bar."""
+    if progress is None:
+        return None
+    tell = progress
+    return lambda fraction, message: tell((k + fraction) / n, message)
+
+
+def forms_of(target: SectionTarget) -> tuple[str, ...]:
+    """What the grains may be by the mean aspect ratio of their sections: long ones show at most 1.8."""
+    mean = target.measured["aspect_ratio"].mean
+    if ROUNDISH <= mean <= FLAT:
+        return ("prolate", "oblate")
+    return ("oblate",) if mean > FLAT else ("prolate",)
 
 
 def _settled(history: list[Round]) -> bool:
@@ -158,13 +184,12 @@ def size_factors(target: SectionTarget) -> np.ndarray:
     return np.round(factors * scale, 6)
 
 
-def first_guess(target: SectionTarget, fixed: Fixed) -> Guess:
+def first_guess(target: SectionTarget, fixed: Fixed, form: str) -> Guess:
     """Laws before any section was cut: stereology of spheres, and what sections of spheroids usually show."""
     pixel = target.grid.cell_measure
     visible = math.sqrt(4 * target.min_pixels * pixel / math.pi)
     wanted = reduced(target.maps, fixed.factors)
     aspect = target.measured["aspect_ratio"]
-    form = "oblate" if aspect.mean > FLAT else "prolate"
     mean = min(float(np.interp(aspect.mean, *SECTION_OF[form])), 0.8 * FLATTEST)
     axis, strength = alignment(target)
     if form == "oblate":  # the symmetry axis of a flat grain is across the long axis that the section shows
@@ -182,7 +207,7 @@ def first_guess(target: SectionTarget, fixed: Fixed) -> Guess:
 FLATTEST, WIDEST = 5.0, 0.8  # mean aspect ratio, and deviation over its excess: beyond, grains only cut each other
 MEDIAN_CHANCE = 0.83  # over sqrt(n): the median of the same
 CHANCE = 1.73  # over sqrt(n): what n random axes reach as the length of their mean in 5 % of cases (Rayleigh)
-FLAT = 1.6  # mean aspect ratio of a section above which grains are taken to be flat: long ones do not show more
+ROUNDISH, FLAT = 1.53, 1.8  # mean aspect ratios of sections between which grains may be long or flat
 SECTION_OF = {
     "prolate": ([1.42, 1.48, 1.57, 1.72, 1.8], [1.0, 1.5, 2.0, 3.0, 4.0]),
     "oblate": ([1.42, 1.53, 1.75, 2.15, 2.4, 2.75], [1.0, 1.5, 2.0, 3.0, 4.0, 6.0]),
