@@ -28,7 +28,7 @@ from microgen.core.starts import from_field, noise, scattered
 from microgen.errors import NotConverged
 
 Progress = Callable[[float, str], None]
-EARLY, LATE = 0.9, 0.97  # momentum while the texture forms, and after
+EARLY, LATE = 0.9, 0.95  # momentum while the texture forms, and after
 FADE = 5  # step in which the size of the steps has halved
 SMALLEST = 2**-10  # share of a step at which a flow that gives no number is given up
 WINDOW = 50  # steps between two looks at the texture
@@ -43,13 +43,13 @@ class Schedule:
     """Root mean square of the change of u in the first step. It falls like one over the number of steps ..."""
     rms: float = 0.006
     """... down to this one, which is kept until the decay."""
-    least: int = 300
+    least: int = 700
     """Steps at full size before the flow may settle."""
     most: int = 3000
     """Steps at full size after which it must."""
     decay: int = 100
     """Steps over which the size then falls to zero."""
-    energy_change: float = 0.005
+    energy_change: float = 0.0015
     """Settled: over WINDOW steps energy fell by at most this share of its fall since step 100 ..."""
     texture_change: float = 0.18
     """... and the voxels that changed side are at most this share of solid or void, whichever is rarer."""
