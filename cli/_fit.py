@@ -39,6 +39,7 @@ def searched(
         result = microgen.fit(
             generator, target, seed=job.common.seed, log=log, workers=cores(), progress=progress, **options
         )
+    tell_notes(result, target, job.reporter)
     tell(result, job.reporter, intervals=intervals)
     return result
 
@@ -49,6 +50,13 @@ def trials_path(named: Path | None, name: str, job: Run) -> Path:
         return named
     first = job.outputs.files[0] if job.outputs.files else Path(f"{name}.tif")
     return first.with_name(f"{first.name.split('.')[0]}_trials.jsonl")
+
+
+def tell_notes(result: Any, target: Target, reporter: Reporter) -> None:
+    """What the fit left open; what there is to say of the target was said before."""
+    for note in result.notes:
+        if note not in target.notes:
+            reporter.say(f"note      {note}")
 
 
 def tell(result: Any, reporter: Reporter, *, intervals: bool = True) -> None:

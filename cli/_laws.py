@@ -13,7 +13,7 @@ from microgen import Grid, Microstructure, Polycrystal
 from microgen.errors import InvalidParameter, NoGrains, UnsupportedFormat
 from microgen.provenance import sha256
 
-from ._fit import searched, trials_path
+from ._fit import searched, tell_notes, trials_path
 from ._job import Job
 from ._machine import check_memory, kernel_cache, memory_need
 from ._progress import Reporter
@@ -98,9 +98,9 @@ def fitted(scan: Scan, job: Job) -> Polycrystal:
         scan.fit = searched(job.flags, scan.target, job, budget=request.fit, free=request.free or None, path=path)
         return scan.fit.generator
     with job.reporter.stage("fitting the laws", "fit") as progress:
-        return microgen.fit(
-            job.flags, scan.target, seed=job.common.seed, budget=request.fit, progress=progress
-        ).generator
+        found = microgen.fit(job.flags, scan.target, seed=job.common.seed, budget=request.fit, progress=progress)
+    tell_notes(found, scan.target, job.reporter)
+    return found.generator
 
 
 def override(laws: Polycrystal, flags: Polycrystal, given: Iterable[str]) -> Polycrystal:

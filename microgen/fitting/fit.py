@@ -88,5 +88,5 @@ def _corrected(
     began = time.perf_counter()
     found = corrected_laws(target, seed=seed, progress=progress)
     laws = cast(Polycrystal, replace(found.generator, grains=generator.grains))
-    best = min(found.history, key=lambda done: done.objective)
-    return FitResult(laws, time.perf_counter() - began, target.notes, seen=best.objective, history=found.history)
+    notes = (*target.notes, *found.notes)
+    return FitResult(laws, time.perf_counter() - began, notes, seen=found.objective, history=found.history)

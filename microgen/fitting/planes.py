@@ -29,7 +29,15 @@ def grain_maps(
     if pixels is not None and ms.grid.ndim == 3:
         planes = [sampled(plane, min(pixels.spacing)) for plane in planes]
     limits = {"threshold": threshold, "min_pixels": min_pixels}
-    return [segment_grains(oriented(plane), **limits) for plane in planes]
+    return [segment_grains(windowed(oriented(plane)), **limits) for plane in planes]
+
+
+def windowed(ms: Microstructure) -> Microstructure:
+    """The map as a scan shows it: grains at its border are cut, those of a periodic sample too.
+
+    Sections of samples are windows; a periodic plane, which cuts no grain, shows larger ones: by 4 % at 600 grains.
+    """
+    return replace(ms, grid=replace(ms.grid, periodic=(False, False))) if isinstance(ms.grid, Grid) else ms
 
 
 def heights(ms: Microstructure) -> list[int]:

@@ -143,7 +143,7 @@ def fit_polycrystal(
     return FitResult(
         replace(problem.generator(outcome.best), grains=base.grains),
         time.perf_counter() - began,
-        target.notes,
+        (*target.notes, *first.notes),
         outcome.status,
         outcome.value,
         outcome.spread,

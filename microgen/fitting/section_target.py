@@ -12,6 +12,7 @@ from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import equivalent_diameter, interior_grains
 from microgen.descriptors.halves import halves
 from microgen.errors import InvalidParameter, NoGrains
+from microgen.fitting.planes import windowed
 from microgen.fitting.statistics import Kind, kinds
 from microgen.fitting.target import Target
 from microgen.grid import Grid, HexGrid
@@ -59,6 +60,7 @@ class SectionTarget(Target):
         maps = (segmented,) if isinstance(segmented, Microstructure) else tuple(segmented)
         if not maps or any(ms.grain_id is None or ms.grains is None or ms.grid.ndim != 2 for ms in maps):
             raise InvalidParameter("scan", expected="segmented maps", got="none", remedy="Use segment_grains first.")
+        maps = tuple(windowed(ms) for ms in maps)
         first = maps[0]
         for ms in maps[1:]:
             if [p.name for p in ms.phases] != [p.name for p in first.phases]:

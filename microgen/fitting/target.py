@@ -28,6 +28,8 @@ class Target(ABC):
 
     support: Literal["section", "volume"]
     """What was seen: planes through the material, or a part of its volume."""
+    notes: tuple[str, ...]
+    """What was done to the data, or what they are too few for."""
 
     @property
     @abstractmethod

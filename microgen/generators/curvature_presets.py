@@ -22,7 +22,7 @@ class Preset:
     looks: str
     source: str
     thickness: float
-    """Mean local thickness of the solid in the unit of length of the coefficients; mean of three seeds, 80³ voxels of `dx`."""
+    """Mean local thickness of the solid in the unit of length of the coefficients; of three seeds of 80³ voxels."""
     dx: float = 0.01
     """What a voxel measures in that unit when nothing else is said: for a material, so that 20 µm suit it."""
 
