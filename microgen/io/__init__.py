@@ -18,6 +18,7 @@ MODULES: tuple[str, ...] = (
     "ctf",
     "cpr",
     "edax_h5",
+    "h5oina",
     "osc",
     "ome_tiff",
     "vti",

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgen.errors import InvalidParameter, MicrogenError, UnreadableFile, UnsupportedFormat
+from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.io import file_of
 from microgen.io.edax import EXPORT, Columns, make_points
-from microgen.io.hdf5 import group_at, groups_with, keys, number, text, vector
+from microgen.io.hdf5 import group_at, groups_with, keys, number, opened, others, text, vector
 from microgen.io.scan import EDAX, Claim, assemble, tell_apart
 from microgen.microstructure import Microstructure, Phase
 from microgen.orientation import laue_group_from
@@ -32,18 +32,10 @@ INVALID = -1e6
 
 def read(path: str | Path) -> Microstructure:
     """Read a scan. Raises UnreadableFile for damaged files, UnsupportedFormat for HDF5 of other makers."""
-    import h5py
-
     file_path = file_of(path)
     wanted = str(Path(path))[len(str(file_path)) + 2 :]
-    try:
-        with h5py.File(file_path, "r") as file:
-            return _read(file_path, file, wanted)
-    except MicrogenError:
-        raise
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        reason = str(error).split("\n")[0][:200]
-        raise UnreadableFile(file_path, f"is no whole HDF5 file ({reason})", remedy=EXPORT) from error
+    with opened(file_path, remedy=EXPORT) as file:
+        return _read(file_path, file, wanted)
 
 
 def _read(path: Path, file: h5py.File, wanted: str) -> Microstructure:
@@ -60,13 +52,8 @@ def _read(path: Path, file: h5py.File, wanted: str) -> Microstructure:
     columns, dropped = _columns(path, data)
     points, notes = make_points(path, columns, sorted(phases))
     ordered = tuple(phases[k] for k in sorted(phases))
-    notes = (*_others(scans, name), *dropped, *notes)
+    notes = (*others(scans, name, "scan"), *dropped, *notes)
     return assemble(points, ordered, frame=EDAX, claim=_claim(path, header), notes=notes)
-
-
-def _others(scans: dict[str, h5py.Group], name: str) -> tuple[str, ...]:
-    others = ", ".join(scan for scan in list(scans)[:20] if scan != name)
-    return (f"scan {name!r} of the file; it also holds {others} (FILE.h5::NAME)",) if others else ()
 
 
 def _columns(path: Path, data: h5py.Group) -> tuple[Columns, tuple[str, ...]]:

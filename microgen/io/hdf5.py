@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgen.errors import UnreadableFile
+from microgen.errors import MicrogenError, UnreadableFile
 
 if TYPE_CHECKING:
     import h5py
@@ -17,6 +18,27 @@ PACKED = 1100
 """Bytes of data that a stored byte can hold at most (zlib packs 1032 to 1)."""
 MOST_GROUPS = 1000
 DEPTH = 4
+
+
+@contextmanager
+def opened(path: Path, *, remedy: str) -> Iterator[h5py.File]:
+    """The file; what goes wrong in it is raised as UnreadableFile."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except MicrogenError:
+        raise
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        reason = str(error).split("\n")[0][:200]
+        raise UnreadableFile(path, f"is no whole HDF5 file ({reason})", remedy=remedy) from error
+
+
+def others(names: Iterable[str], chosen: str, what: str) -> tuple[str, ...]:
+    """A note on what else a file holds."""
+    rest = ", ".join(name for name in list(names)[:20] if name != chosen)
+    return (f"{what} {chosen!r} of the file; it also holds {rest} (FILE::NAME)",) if rest else ()
 
 
 def keys(group: h5py.Group) -> list[str]:

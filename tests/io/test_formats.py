@@ -12,7 +12,7 @@ import pytest
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.io import MODULES, find_reader, find_writer, read
 
-SCANS = (".ang", ".ctf", ".cpr", ".crc", ".h5", ".hdf5")
+SCANS = (".ang", ".ctf", ".cpr", ".crc", ".h5", ".hdf5", ".h5oina")
 KINDS = {
     "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
     "zeros": bytes(5000),
@@ -61,10 +61,10 @@ def test_a_name_without_suffix_lists_what_is_known() -> None:
     assert ".osc" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "way_out"), [("a.osc", ".ang"), ("a.H5OINA", ".ctf")])
-def test_formats_refused_by_name_tell_the_way_out(tmp_path: Path, name: str, way_out: str) -> None:
+@pytest.mark.parametrize("name", ["a.osc", "a.OSC"])
+def test_formats_refused_by_name_tell_the_way_out(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(UnsupportedFormat, match=rf"Export the \w+ as \{way_out}"):
+    with pytest.raises(UnsupportedFormat, match=r"Export the scan as \.ang"):
         read(tmp_path / name)
 
 

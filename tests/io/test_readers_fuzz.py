@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from test_cpr import CPR, records
 from test_ctf import HEADER as CTF_HEADER, ROWS as CTF_ROWS
 from test_edax_h5 import scan_file
+from test_h5oina import map_file
 
 from microgen import Microstructure
 from microgen.errors import MicrogenError
@@ -115,7 +116,7 @@ def test_scans_cut_anywhere_are_no_smaller_maps(name: str, real_data: Path, shar
 
 
 @FUZZ
-@given(data=st.binary(max_size=400), suffix=st.sampled_from(["ang", "ctf", "cpr", "crc", "h5"]))
+@given(data=st.binary(max_size=400), suffix=st.sampled_from(["ang", "ctf", "cpr", "crc", "h5", "h5oina"]))
 @example(data=b"Channel Text File\nPhase X", suffix="ctf")
 @example(data=b"#\n1", suffix="ang")
 def test_any_bytes(data: bytes, suffix: str) -> None:
@@ -148,10 +149,11 @@ def test_strange_words_in_rows(changes: list[tuple[int, int, str]]) -> None:
 @FUZZ
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=20))
 def test_mutated_h5(tmp_path: Path, flips: list[tuple[float, int]]) -> None:
-    data = bytearray(scan_file(tmp_path, "A", "B").read_bytes())
-    for place, byte in flips:
-        data[int(place * len(data))] = byte
-    outcome({"scan.h5": bytes(data)}, "scan.h5")
+    for suffix, path in (("h5", scan_file(tmp_path, "A", "B")), ("h5oina", map_file(tmp_path, slices=("1", "2")))):
+        data = bytearray(path.read_bytes())
+        for place, byte in flips:
+            data[int(place * len(data))] = byte
+        outcome({f"scan.{suffix}": bytes(data)}, f"scan.{suffix}")
 
 
 @pytest.mark.parametrize("line", ["XCells\t3", "YCells\t3", "XStep\t0.5", "YStep\t0.5"])
