@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from microgen.descriptors.grains import interior_grains
 from microgen.errors import InvalidParameter, NoGrains
-from microgen.fitting.planes import grain_maps, has_orientations
+from microgen.fitting.planes import SIDES, grain_maps, has_orientations
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.sections import Body, sections
 from microgen.fitting.statistics import Kind, Statistic
 from microgen.fitting.target import Target
+from microgen.fitting.views import DIRECTED, Maps, together
 from microgen.fitting.volume_target import VolumeTarget
 from microgen.fitting.wish_target import WishTarget
 from microgen.grid import Grid
@@ -36,13 +38,21 @@ def compare(samples: Microstructure | Sequence[Microstructure], target: Target, 
     assert isinstance(target, SectionTarget)
     if len(parts) == 1 and has_diagram(parts[0]):
         return compare_sections(parts[0], target, seed=seed)
-    maps = [
-        map_
-        for part in parts
-        for map_ in grain_maps(part, threshold=target.threshold, min_pixels=target.min_pixels, pixels=target.grid)
-    ]
+    maps = seen_alike(parts, target)
     told = all(has_orientations(part) for part in parts) and target.oriented
-    return compare_maps([renumbered(ms, target) for ms in maps], target, seed=seed, oriented=told)
+    return compare_views(maps, target, seed=seed, oriented=told)
+
+
+def seen_alike(parts: Sequence[Microstructure], target: SectionTarget) -> dict[str, list[Microstructure]]:
+    """Segmented maps of scans and labelled volumes, at the pixels of the target, by the planes it has."""
+    sides = [plane for plane in SIDES if plane in target.views] or ["xy"]
+    pixels = {plane: target.views[plane].grid if plane in target.views else target.grid for plane in sides}
+    limits: dict[str, Any] = {"threshold": target.threshold, "min_pixels": target.min_pixels}
+    found: dict[str, list[Microstructure]] = {}
+    for part in parts:
+        for plane, maps in grain_maps(part, pixels=pixels, sides=sides, **limits).items():
+            found.setdefault(plane, []).extend(renumbered(ms, target) for ms in maps)
+    return found
 
 
 def has_diagram(ms: Microstructure) -> bool:
@@ -51,18 +61,6 @@ def has_diagram(ms: Microstructure) -> bool:
     if grains is None or grains.sites is None or grains.metrics is None or grains.weights is None:
         return False
     return ms.grid.ndim == 3 and isinstance(ms.grid, Grid)
-
-
-def compare_maps(
-    maps: Sequence[Microstructure], target: SectionTarget, *, seed: int, oriented: bool = True
-) -> dict[str, Statistic]:
-    """Segmented maps against the scan; without what orientations tell where they are not known."""
-    turned = [name for name in target.kinds if name.startswith(("texture", "boundary_misorientation"))]
-    return {
-        name: _statistic(name, kind, target, maps=list(maps), share=1.0, seed=seed)
-        for name, kind in target.kinds.items()
-        if oriented or name not in turned
-    }
 
 
 def renumbered(ms: Microstructure, target: SectionTarget) -> Microstructure:
@@ -83,14 +81,39 @@ def compare_sections(sample: Microstructure, target: SectionTarget, *, seed: int
     """
     body = with_phases_of(Body.of(sample), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))))
-    share = distinct_share(body, target)
-    return {
-        name: _statistic(name, kind, target, maps=maps, share=share, seed=seed) for name, kind in target.kinds.items()
-    }
+    return compare_views(maps, target, seed=seed, shares=distinct_shares(body, target))
 
 
-def cut(body: Body, target: SectionTarget, *, rng: np.random.Generator) -> list[Microstructure]:
-    """Segmented sections of the body, until they hold four times the scan's grains; three to twelve.
+def compare_views(
+    maps: Maps, target: SectionTarget, *, seed: int, shares: Mapping[str, float] | None = None, oriented: bool = True
+) -> dict[str, Statistic]:
+    """Segmented maps of each plane against the target's: what depends on the side plane by plane, the rest together.
+
+    `shares` of the maps' grains are no repetitions. Where they are not `oriented`, what orientations tell is left out.
+    """
+    shares = shares or dict.fromkeys(maps, 1.0)
+    found: dict[str, Statistic] = {}
+    for name in DIRECTED if target.sides else ():
+        for plane in [plane for plane in maps if plane in target.sides]:
+            side = target.sides[plane]
+            options: dict[str, Any] = {"maps": list(maps[plane]), "share": shares[plane], "seed": seed}
+            found[f"{name}.{plane}"] = _statistic(name, side.kinds[name], side, **options)
+    share = sum(shares.values()) / len(shares)
+    pooled = together(maps)
+    for name, kind in target.kinds.items():
+        known = oriented or not name.startswith(("texture", "boundary_misorientation"))
+        if known and not (target.sides and name in DIRECTED):
+            found[name] = _statistic(name, kind, target, maps=pooled, share=share, seed=seed)
+    return found
+
+
+def cut(body: Body, target: SectionTarget, *, rng: np.random.Generator) -> dict[str, list[Microstructure]]:
+    """Segmented sections of the body in each plane of the target."""
+    return {plane: cut_plane(body.turned(plane), side, rng=rng) for plane, side in target.views.items()}
+
+
+def cut_plane(body: Body, target: SectionTarget, *, rng: np.random.Generator) -> list[Microstructure]:
+    """Segmented sections across z, until they hold four times the scan's grains; three to twelve.
 
     Planes in which no grain is large enough to keep are left out.
     """
@@ -113,6 +136,11 @@ def distinct_share(body: Body, target: SectionTarget) -> float:
     """Share of the sections' grains that are not repetitions of a sample smaller than the map."""
     pairs = zip(target.grid.lengths, body.diagram.lengths)
     return math.prod(min(1.0, ours / wide) for wide, ours in pairs)
+
+
+def distinct_shares(body: Body, target: SectionTarget) -> dict[str, float]:
+    """The same for each plane of the target."""
+    return {plane: distinct_share(body.turned(plane), side) for plane, side in target.views.items()}
 
 
 def with_phases_of(body: Body, target: SectionTarget) -> Body:

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from microgen.descriptors.grains import interior_grains
 from microgen.descriptors.moments import grain_ids
-from microgen.errors import InvalidParameter
+from microgen.errors import InvalidParameter, NoGrains
+from microgen.fitting.views import axes, seen
 from microgen.grid import Grid, HexGrid
 from microgen.microstructure import Microstructure, Phase
 from microgen.orientation import random_orientations
 from microgen.segmentation import segment_grains
 
-MOST = 12  # planes of a volume
+MOST = 12  # planes of a volume, along each axis
+SIDES = ("xy", "yz", "xz")
 
 
 def grain_maps(
-    ms: Microstructure, *, threshold: float, min_pixels: int, pixels: Grid | HexGrid | None = None
-) -> list[Microstructure]:
-    """Segmented maps: of a scan itself, of a labelled volume planes across z, a mean grain apart, twelve at most.
+    ms: Microstructure,
+    *,
+    threshold: float,
+    min_pixels: int,
+    pixels: Mapping[str, Grid | HexGrid] | None = None,
+    sides: Sequence[str] = SIDES,
+) -> dict[str, list[Microstructure]]:
+    """Segmented maps by plane (see `views`): a scan itself, of a labelled volume planes across each axis, a mean grain
+    apart, twelve at most; each with its orientations in its own frame.
 
     Grains without orientations get random ones, so that labels go through the same segmentation as scans do; nothing
-    may then be read from them. Planes are sampled at the distances of `pixels`, where that is given and coarser.
-    Raises InvalidParameter without grains or orientations, NoGrains where none is large enough.
+    may then be read from them. Planes are sampled at the distances of `pixels`, where these are given and coarser.
+    Sides on which no grain is large enough, or inside a plane, are left out. Raises InvalidParameter without grains or
+    orientations, NoGrains where no side is left.
     """
-    planes = [ms] if ms.grid.ndim == 2 else [ms.section(2, index) for index in heights(ms)]
-    if pixels is not None and ms.grid.ndim == 3:
-        planes = [sampled(plane, min(pixels.spacing)) for plane in planes]
     limits = {"threshold": threshold, "min_pixels": min_pixels}
-    return [segment_grains(windowed(oriented(plane)), **limits) for plane in planes]
+    if ms.grid.ndim == 2:
+        return {"xy": [segment_grains(windowed(oriented(ms)), **limits)]}
+    steps = {side: 0.0 if pixels is None else min(pixels[side].spacing) for side in sides}
+    found = {side: list(_segmented(planes_of(ms, side, steps[side]), limits)) for side in sides}
+    kept = {side: maps for side, maps in found.items() if any(interior_grains(one).any() for one in maps)}
+    if not kept:
+        raise NoGrains("No plane of the volume shows a grain that is large enough and does not touch its border.")
+    return kept
 
 
 def windowed(ms: Microstructure) -> Microstructure:
@@ -40,13 +57,28 @@ def windowed(ms: Microstructure) -> Microstructure:
     return replace(ms, grid=replace(ms.grid, periodic=(False, False))) if isinstance(ms.grid, Grid) else ms
 
 
-def heights(ms: Microstructure) -> list[int]:
-    """Layers of a volume that are a mean grain diameter apart, or more."""
+def _segmented(planes: Iterable[Microstructure], limits: Mapping[str, Any]) -> Iterator[Microstructure]:
+    for plane in planes:
+        with suppress(NoGrains):
+            yield segment_grains(windowed(plane), **limits)
+
+
+def planes_of(ms: Microstructure, side: str, step: float) -> Iterator[Microstructure]:
+    """Planes of a volume, one of SIDES, with points about `step` apart and orientations as they are seen in them."""
+    across = axes(side)[2]
+    for index in layers(ms, across):
+        plane = oriented(sampled(ms.section(across, index), step))
+        assert plane.orientation is not None
+        yield replace(plane, orientation=seen(plane.orientation, side), grains=None)
+
+
+def layers(ms: Microstructure, axis: int) -> list[int]:
+    """Layers of a volume across an axis that are a mean grain diameter apart, or more."""
     assert isinstance(ms.grid, Grid)
     _, count = grain_ids(ms)
-    depth = ms.grid.shape[2]
+    depth, length = ms.grid.shape[axis], ms.grid.lengths[axis]
     diameter = (6 / np.pi * np.prod(ms.grid.lengths) / max(count, 1)) ** (1 / 3)
-    number = int(np.clip(ms.grid.lengths[2] / diameter, 1, MOST))
+    number = int(np.clip(length / diameter, 1, MOST))
     return [int((k + 0.5) * depth / number) for k in range(number)]
 
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -20,6 +21,7 @@ from microgen.fitting.compare import ENOUGH, TIMES
 from microgen.fitting.result import FitResult, Progress
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.space import Parameter, Space
+from microgen.fitting.statistics import Kind
 from microgen.fitting.trials import Evaluation, Runner, TrialLog, Wanted
 from microgen.generators.laws import SizeLaw
 from microgen.generators.polycrystal import Polycrystal
@@ -37,16 +39,17 @@ class PolycrystalProblem:
     base: Polycrystal
     fixed: quick.Fixed
     floors: dict[str, tuple[float, float]]
-    """Noise floor (median, p95) of TERMS."""
+    """Noise floor (median, p95) of the terms."""
 
     def evaluate(self, parameters: Mapping[str, float], *, seed: int, stage: str) -> Evaluation:
         """Cut a sample of these laws and compare its sections."""
         maps, _ = quick.rehearse(self.generator(parameters), self.fixed, self.target, seed=seed)
-        found = {name: self.target.kinds[name].measure(maps) for name in TERMS}
-        distances = {name: self.target.kinds[name].distance(self.target.measured[name], found[name]) for name in TERMS}
+        known = terms(self.target)
+        found = {term.label: term.kind.measure(maps[term.plane]) for term in known}
+        distances = {term.label: term.kind.distance(term.measured, found[term.label]) for term in known}
         ratios = [min(d / self.floors[name][1], WORST) for name, d in distances.items() if self.floors[name][1] > 0]
         inside = all(d <= self.floors[name][0] for name, d in distances.items())
-        figures = {name: self.target.kinds[name].value(found[name]) for name in TERMS}
+        figures = {term.label: term.kind.value(found[term.label]) for term in known}
         return Evaluation(float(np.mean(ratios)) if ratios else 0.0, distances, inside, figures, dict(parameters))
 
     def generator(self, parameters: Mapping[str, float]) -> Polycrystal:
@@ -154,11 +157,38 @@ def fit_polycrystal(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One term of the objective: a statistic as one plane shows it."""
+
+    name: str
+    plane: str
+    side: SectionTarget
+    label: str
+
+    @property
+    def kind(self) -> Kind:
+        return self.side.kinds[self.name]
+
+    @property
+    def measured(self) -> Any:
+        return self.side.measured[self.name]
+
+
+def terms(target: SectionTarget) -> list[Term]:
+    """What the laws govern, in each plane; of a single one the plane is not named."""
+    return [
+        Term(name, plane, side, f"{name}.{plane}" if target.sides else name)
+        for plane, side in target.views.items()
+        for name in TERMS
+    ]
+
+
 def floors(target: SectionTarget) -> dict[str, tuple[float, float]]:
-    """Noise floor of TERMS for as many grains as the sections of a sample hold."""
+    """Noise floor of the terms for as many grains as the sections of a sample hold."""
     rng = np.random.default_rng(0)
-    count = max(TIMES * target.interior, ENOUGH)
-    return {name: target.kinds[name].floor(target.measured[name], count, rng) for name in TERMS}
+    counts = {plane: max(TIMES * side.interior, ENOUGH) for plane, side in target.views.items()}
+    return {term.label: term.kind.floor(term.measured, counts[term.plane], rng) for term in terms(target)}
 
 
 def _part(progress: Progress | None, low: float, high: float) -> Progress | None:

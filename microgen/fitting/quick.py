@@ -8,7 +8,7 @@ numbers are the same in every round, so that a difference between two rounds com
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +16,14 @@ import numpy as np
 from microgen.descriptors.boundaries import boundary_misorientation
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import equivalent_diameter
-from microgen.fitting.compare import cut, distinct_share, with_phases_of
+from microgen.fitting import views
+from microgen.fitting.compare import TIMES, cut, distinct_shares, with_phases_of
 from microgen.fitting.kernel_width import kernel_width
 from microgen.fitting.section_target import SectionTarget, whole
 from microgen.fitting.sections import Body
 from microgen.fitting.size_curve import SizeCurve
-from microgen.fitting.statistics import pooled, resultant, thinned
+from microgen.fitting.statistics import pooled, thinned
+from microgen.fitting.views import Maps, resultant
 from microgen.generators.box import resolve_box
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, Texture
 from microgen.generators.polycrystal import Polycrystal
@@ -121,7 +123,12 @@ def _part(progress: Progress | None, k: int, n: int) -> Progress | None:
 
 
 def forms_of(target: SectionTarget) -> tuple[str, ...]:
-    """What the grains may be by the mean aspect ratio of their sections: long ones show at most 1.8."""
+    """What the grains may be: several planes show it by their long axes, where these have a preferred direction.
+
+    One plane shows it by its mean aspect ratio alone: long grains show at most 1.8.
+    """
+    if target.sides and (fabric := fabric_of(target)).strength:
+        return ("oblate",) if fabric.flat else ("prolate",)
     mean = target.measured["aspect_ratio"].mean
     if ROUNDISH <= mean <= FLAT:
         return ("prolate", "oblate")
@@ -213,10 +220,8 @@ def first_guess(target: SectionTarget, fixed: Fixed, form: str) -> Guess:
     visible = math.sqrt(4 * target.min_pixels * pixel / math.pi)
     wanted = reduced(target.maps, fixed.factors)
     aspect = target.measured["aspect_ratio"]
+    axis, strength = _preferred(target, form)
     mean = min(float(np.interp(aspect.mean, *SECTION_OF[form])), 0.8 * FLATTEST)
-    axis, strength = alignment(target)
-    if form == "oblate":  # the symmetry axis of a flat grain is across the long axis that the section shows
-        axis = (-axis[1], axis[0], 0.0)
     return Guess(
         SizeCurve.of_sections(wanted, visible=visible),
         aspect_mean=mean,
@@ -225,6 +230,22 @@ def first_guess(target: SectionTarget, fixed: Fixed, form: str) -> Guess:
         axis=axis,
         concentration=4 * strength / (1 - strength),
     )
+
+
+def _preferred(target: SectionTarget, form: str) -> tuple[tuple[float, float, float], float]:
+    """The axis along which symmetry axes of grains of this form lie, and how much they do, 0..1."""
+    if target.sides:
+        fabric = fabric_of(target)
+        return fabric.axis, fabric.strength
+    axis, strength = alignment(target)
+    if form == "oblate":  # the symmetry axis of a flat grain is across the long axis that the section shows
+        axis = (-axis[1], axis[0], 0.0)
+    return axis, strength
+
+
+def fabric_of(target: SectionTarget) -> views.Alignment:
+    """What several planes show of the preferred axis."""
+    return views.alignment({plane: side.measured["axis_angle"][1] for plane, side in target.views.items()})
 
 
 FLATTEST, WIDEST = 5.0, 0.8  # mean aspect ratio, and deviation over its excess: beyond, grains only cut each other
@@ -255,7 +276,7 @@ def phases_of_diameters(ms: Microstructure) -> np.ndarray:
     return ms.grains.phase_id[rows - 1]
 
 
-def reduced(maps: Sequence[Microstructure], factors: np.ndarray) -> np.ndarray:
+def reduced(maps: Iterable[Microstructure], factors: np.ndarray) -> np.ndarray:
     """Section diameters over the size factor of their phase, µm."""
     return np.concatenate([equivalent_diameter(ms).values / factors[phases_of_diameters(ms)] for ms in maps])
 
@@ -277,8 +298,9 @@ def polycrystal(guess: Guess, fixed: Fixed) -> Polycrystal:
 
 def rehearse(
     generator: Polycrystal, fixed: Fixed, target: SectionTarget, *, seed: int, probes: int = PROBES
-) -> tuple[list[Microstructure], dict[str, tuple[float, float]]]:
-    """Segmented sections of a sample of the laws, which is solved on a coarse grid only; and the noise floors."""
+) -> tuple[dict[str, list[Microstructure]], dict[str, tuple[float, float]]]:
+    """Segmented sections of a sample of the laws, which is solved on a coarse grid only, by the name of their plane;
+    and the noise floors."""
     grid, _, _ = resolve_box(GRAINS, None, None, None, size_law=generator.size)
     layout = generator.layout(grid, seed=seed)
     _, solution = untangle(layout, grid, steps=generator.lloyd, probes=probes)
@@ -287,31 +309,51 @@ def rehearse(
     phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
     body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))
-    return maps, fixed.floors or _floors(target, maps, distinct_share(body, target))
+    return maps, fixed.floors or _floors(target, maps, distinct_shares(body, target))
 
 
-def _floors(target: SectionTarget, maps: list[Microstructure], share: float) -> dict[str, tuple[float, float]]:
-    out = {"axis": (MEDIAN_CHANCE / math.sqrt(target.interior), CHANCE / math.sqrt(target.interior))}
+def _floors(target: SectionTarget, maps: Maps, shares: dict[str, float]) -> dict[str, tuple[float, float]]:
+    chance = math.sqrt(sum(1 / side.interior for side in target.views.values()) / len(target.views))
+    out = {"axis": (MEDIAN_CHANCE * chance, CHANCE * chance)}
     for name in FITTED:
         kind = target.kinds[name]
-        count = max(1, round(kind.count(kind.measure(maps)) * share))
+        count = max(1, round(sum(kind.count(kind.measure(maps[plane])) * share for plane, share in shares.items())))
         out[name] = kind.floor(target.measured[name], count, np.random.default_rng(0))
     return out
 
 
 def compared(
-    target: SectionTarget, fixed: Fixed, maps: list[Microstructure]
+    target: SectionTarget, fixed: Fixed, maps: Maps
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
     """Distances of the fitted statistics and of the mean axis, their floors, and what the sections showed."""
-    found = {name: target.kinds[name].measure(maps) for name in FITTED}
+    found = {name: shown(target, maps, name) for name in FITTED}
     distances = {name: target.kinds[name].distance(target.measured[name], found[name]) for name in FITTED}
     distances["axis"] = _misalignment(target, maps)
     return distances, fixed.floors, {name: target.kinds[name].value(found[name]) for name in FITTED}
 
 
-def _round(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Microstructure]) -> Round:
+def shown(target: SectionTarget, maps: Maps, name: str) -> Distribution:
+    """A statistic of sections of all planes."""
+    found = {plane: target.kinds[name].measure(parts) for plane, parts in maps.items()}
+    if not target.sides:
+        return found["xy"]
+    values = balanced(target, {plane: of.values for plane, of in found.items()})
+    return replace(next(iter(found.values())), values=values, weights=np.ones(len(values)), grain_id=None)
+
+
+def balanced(target: SectionTarget, values: dict[str, np.ndarray]) -> np.ndarray:
+    """Values of all planes, of which each holds as much as it does in the target."""
+    if not target.sides:
+        return values["xy"]
+    counts = {plane: TIMES * side.interior for plane, side in target.sides.items()}
+    parts = [np.quantile(of, (np.arange(counts[plane]) + 0.5) / counts[plane]) for plane, of in values.items()]
+    return np.concatenate(parts)
+
+
+def _round(guess: Guess, target: SectionTarget, fixed: Fixed, maps: Maps) -> Round:
     distances, floors, _ = compared(target, fixed, maps)
-    counted = {k: d for k, d in distances.items() if k != "axis" or alignment(target)[1] > 0}  # else it is chance
+    directed = _preferred(target, guess.form)[1] > 0  # else the mean axis is chance
+    counted = {name: distance for name, distance in distances.items() if directed or name != "axis"}
     ratios = [distance / floors[name][1] for name, distance in counted.items() if floors[name][1] > 0]
     law = guess.size.law()
     parameters = {
@@ -325,20 +367,26 @@ def _round(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Microst
     return Round(float(np.mean(ratios)) if ratios else 0.0, distances, parameters)
 
 
-def _misalignment(target: SectionTarget, maps: list[Microstructure]) -> float:
+def _misalignment(target: SectionTarget, maps: Maps) -> float:
     """Difference of the mean axes of scan and sections, as vectors of the doubled angle."""
-    wanted, shown = target.measured["axis_angle"], target.kinds["axis_angle"].measure(maps)
-    return abs(resultant(wanted[1]) - resultant(shown[1]))
+    wanted = {plane: resultant(side.measured["axis_angle"][1]) for plane, side in target.views.items()}
+    return views.misalignment(wanted, shown_axes(target, maps))
+
+
+def shown_axes(target: SectionTarget, maps: Maps) -> dict[str, complex]:
+    """Mean of exp(2 i angle) of the long axes in each plane."""
+    return {plane: resultant(target.kinds["axis_angle"].measure(parts)[1]) for plane, parts in maps.items()}
 
 
 ROUND = 1.15  # mean aspect ratio of the law below which more regular sites do better than rounder grains
 REGULAR = 3  # Lloyd steps added at a time
 
 
-def corrected(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Microstructure]) -> Guess:
+def corrected(guess: Guess, target: SectionTarget, fixed: Fixed, maps: Maps) -> Guess:
     """The guess moved by what the sections lack."""
-    size = guess.size.corrected(reduced(target.maps, fixed.factors), reduced(maps, fixed.factors), damping=0.8)
-    there, here = target.measured["aspect_ratio"], target.kinds["aspect_ratio"].measure(maps)
+    achieved = balanced(target, {plane: reduced(parts, fixed.factors) for plane, parts in maps.items()})
+    size = guess.size.corrected(reduced(target.maps, fixed.factors), achieved, damping=0.8)
+    there, here = target.measured["aspect_ratio"], shown(target, maps, "aspect_ratio")
     # Sections show about 0.4 of a change of the grains' aspect ratio, and 0.2 of it in their spread.
     mean = guess.aspect_mean + (there.mean - here.mean) / 0.4
     lloyd = guess.lloyd
@@ -351,11 +399,18 @@ def corrected(guess: Guess, target: SectionTarget, fixed: Fixed, maps: list[Micr
     return replace(guess, size=size, aspect_mean=mean, aspect_sd=sd, concentration=strength, lloyd=lloyd)
 
 
-def _concentration(guess: Guess, target: SectionTarget, maps: list[Microstructure]) -> float:
-    axis, wanted = alignment(target)
+def _concentration(guess: Guess, target: SectionTarget, maps: Maps) -> float:
+    wanted, along = _strengths(target, shown_axes(target, maps))
     if wanted == 0:
         return 0.0
-    shown = resultant(target.kinds["axis_angle"].measure(maps)[1])
-    along = (shown * complex(axis[0], -axis[1]) ** 2).real
     odds = [r / (1 - min(r, 0.95) ** 2) for r in (wanted, max(along, 0.02))]
     return float(np.clip(guess.concentration * np.clip(odds[0] / odds[1], 0.4, 2.5), 0.05, 200.0))
+
+
+def _strengths(target: SectionTarget, axes: dict[str, complex]) -> tuple[float, float]:
+    """How much the target prefers its axis, and the sections prefer that one."""
+    if target.sides:
+        fabric = fabric_of(target)
+        return fabric.strength, views.along(axes, fabric)
+    axis, wanted = alignment(target)
+    return wanted, (axes["xy"] * complex(axis[0], -axis[1]) ** 2).real

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from microgen.errors import InvalidParameter, NoGrains
 from microgen.fitting.planes import windowed
 from microgen.fitting.statistics import Kind, kinds
 from microgen.fitting.target import Target
+from microgen.fitting.views import DIRECTED, Maps, check_plane, together
 from microgen.grid import Grid, HexGrid
 from microgen.microstructure import Microstructure
 from microgen.segmentation import segment_grains
@@ -28,7 +29,7 @@ class SectionTarget(Target):
     """Statistics of a segmented scan, and the pipeline that the sections of a sample go through as well."""
 
     maps: tuple[Microstructure, ...]
-    """Segmented: grain_id everywhere, the table of grains. Planes of one direction, with the same phases and pixels."""
+    """Segmented: grain_id everywhere, the table of grains; of the same phases, orientations in the sample's frame."""
     threshold: float
     """Misorientation that separates grains, radians."""
     min_pixels: int
@@ -47,25 +48,47 @@ class SectionTarget(Target):
     """False: orientations were drawn, and stand for nothing."""
     notes: tuple[str, ...] = ()
     """What to keep in mind: few grains, a gradient across the map."""
+    sides: dict[str, SectionTarget] = field(default_factory=dict)
+    """What each plane says by itself, by its name, where not all maps are of the plane xy."""
+
+    @classmethod
+    def of_sides(cls, maps: Maps, threshold: float, min_pixels: int) -> SectionTarget:
+        """Measure maps of several planes (see `views`), each with its orientations in its own frame.
+
+        What depends on the side is measured side by side, the rest in all maps together. Raises as `measure` does.
+        """
+        for plane in maps:
+            check_plane(plane)
+        if set(maps) == {"xy"}:
+            return cls.measure(maps["xy"], threshold, min_pixels)
+        sides = {plane: cls.measure(parts, threshold, min_pixels) for plane, parts in maps.items()}
+        return replace(cls.measure(together(maps), threshold, min_pixels, mixed=True), sides=sides)
+
+    @property
+    def views(self) -> Mapping[str, SectionTarget]:
+        """What is seen in each plane, by its name."""
+        return self.sides or {"xy": self}
 
     @classmethod
     def measure(
-        cls, segmented: Microstructure | Sequence[Microstructure], threshold: float, min_pixels: int
+        cls,
+        segmented: Microstructure | Sequence[Microstructure],
+        threshold: float,
+        min_pixels: int,
+        *,
+        mixed: bool = False,
     ) -> SectionTarget:
         """Measure all statistics of one or several segmented scans, pooled.
 
-        Raises InvalidParameter for maps without grains in their table, or of different phases, and NoGrains when every
-        grain touches the border.
+        Raises InvalidParameter for maps without grains in their table, of different phases, or (but where they are
+        `mixed`, of several planes) of different pixels, and NoGrains when every grain touches the border.
         """
         maps = (segmented,) if isinstance(segmented, Microstructure) else tuple(segmented)
         if not maps or any(ms.grain_id is None or ms.grains is None or ms.grid.ndim != 2 for ms in maps):
             raise InvalidParameter("scan", expected="segmented maps", got="none", remedy="Use segment_grains first.")
         maps = tuple(windowed(ms) for ms in maps)
         first = maps[0]
-        for ms in maps[1:]:
-            if [p.name for p in ms.phases] != [p.name for p in first.phases]:
-                got = ", ".join(p.name for p in ms.phases)
-                raise InvalidParameter("scan", expected="scans of the same phases", got=got)
+        _check_alike(maps, mixed=mixed)
         interior = sum(int(interior_grains(ms).sum()) for ms in maps)
         if interior == 0:
             remedy = "Use a larger map, or a smaller min_pixels."
@@ -87,8 +110,14 @@ class SectionTarget(Target):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Value of each statistic, by name."""
-        return {name: kind.value(self.measured[name]) for name, kind in self.kinds.items()}
+        """Value of each statistic, by name; of those that depend on the side NAME.PLANE where there are several."""
+        kept = [name for name in self.kinds if not (self.sides and name in DIRECTED)]
+        found = {
+            f"{name}.{plane}": side.kinds[name].value(side.measured[name])
+            for name in DIRECTED
+            for plane, side in self.sides.items()
+        }
+        return found | {name: self.kinds[name].value(self.measured[name]) for name in kept}
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -131,6 +160,20 @@ def whole(maps: Sequence[Microstructure]) -> bool:
         return 1.0 if ms.measured is None else float(ms.measured[there].mean())
 
     return all(share(ms) > WHOLE for ms in maps)
+
+
+def _check_alike(maps: Sequence[Microstructure], *, mixed: bool) -> None:
+    """Maps that are measured together have the same phases, and those of one plane the same pixels."""
+    first = maps[0]
+    for ms in maps[1:]:
+        if [p.name for p in ms.phases] != [p.name for p in first.phases]:
+            wanted, got = (", ".join(p.name for p in of.phases) for of in (first, ms))
+            raise InvalidParameter("scan", expected=f"scans of the same phases, {wanted}", got=got)
+        alike = type(ms.grid) is type(first.grid) and np.allclose(ms.grid.spacing, first.grid.spacing, rtol=0.01)
+        if not alike and not mixed:
+            wanted, got = (f"{type(of.grid).__name__} of {of.grid.spacing[0]:.4g} µm" for of in (first, ms))
+            remedy = "Scans of another step see other grains: fit to each by itself."
+            raise InvalidParameter("scan", expected=f"pixels as in the first scan, {wanted}", got=got, remedy=remedy)
 
 
 def _phases(ms: Microstructure) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Sections of a sample on the points of a scan, straight from its power diagram: no voxels in between.
 
-The plane is spanned by the sample's x and y, its normal is z; the scan's x and y are the sample's.
+The plane is spanned by the body's x and y, its normal is z; a body can be turned so that these are others of its axes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 
 from microgen.core.power_diagram import PowerDiagram
 from microgen.errors import InvalidParameter
+from microgen.fitting import views
 from microgen.grid import Grid, HexGrid
 from microgen.microstructure import Microstructure, Phase
 
@@ -42,6 +43,15 @@ class Body:
         sites, metrics, weights = (torch.from_numpy(np.array(a, np.float64)) for a in arrays)
         diagram = PowerDiagram(sites, metrics, weights, grid.lengths, grid.periodic)
         return cls(diagram, np.asarray(grains.phase_id), np.asarray(grains.orientation), sample.phases)
+
+    def turned(self, plane: str) -> Body:
+        """The same body with the axes that span a plane (see `views`) as its x and y, and orientations seen so."""
+        if plane == "xy":
+            return self
+        order, of = list(views.axes(plane)), self.diagram
+        lengths, periodic = tuple(of.lengths[k] for k in order), tuple(of.periodic[k] for k in order)
+        diagram = PowerDiagram(of.sites[:, order], of.metrics[:, order][:, :, order], of.weights, lengths, periodic)
+        return replace(self, diagram=diagram, orientation=views.seen(self.orientation, plane))
 
 
 def sections(body: Body, scan: Grid | HexGrid, *, rng: np.random.Generator) -> Iterator[Microstructure]:

@@ -26,6 +26,7 @@ from microgen.descriptors.distance import (
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.grains import aspect_ratio, axis_angle, equivalent_diameter, grain_measure, long_axes
 from microgen.descriptors.texture import mean_orientations, texture_index
+from microgen.fitting.views import resultant
 from microgen.microstructure import Microstructure, Phase
 
 MOST = 2000  # rows of a kernel matrix; of more values, evenly many are taken
@@ -246,11 +247,6 @@ class _Between:
 def thinned(rows: np.ndarray) -> np.ndarray:
     """At most MOST of the rows, evenly spaced."""
     return rows if len(rows) <= MOST else rows[np.linspace(0, len(rows) - 1, MOST).astype(int)]
-
-
-def resultant(angles: Distribution) -> complex:
-    """Mean of exp(2 i angle): its modulus is 0 for no preferred axis and 1 for one axis, its angle twice the axis."""
-    return complex(np.sum(angles.share * np.exp(2j * angles.values)))
 
 
 def _by_area(ms: Microstructure) -> Distribution:

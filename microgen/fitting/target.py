@@ -48,12 +48,24 @@ class Target(ABC):
 
     @staticmethod
     def from_scan(
-        segmented: Microstructure | Sequence[Microstructure], threshold: float, min_pixels: int
+        segmented: Microstructure | Sequence[Microstructure],
+        threshold: float,
+        min_pixels: int,
+        planes: Sequence[str] = (),
     ) -> SectionTarget:
-        """Of one segmented map or several, with the threshold (radians) and the fewest pixels of their segmentation."""
+        """Of one segmented map or several, with the threshold (radians) and the fewest pixels of their segmentation.
+
+        `planes` names the axes of the sample along each map's x and y: "xy" (all, when not given), "yz", "xz" ...; so
+        three orthogonal sections tell the fabric in space. Orientations are in the frame of their map.
+        """
         from microgen.fitting.section_target import SectionTarget
 
-        return SectionTarget.measure(segmented, threshold, min_pixels)
+        maps = [segmented] if isinstance(segmented, Microstructure) else list(segmented)
+        names = list(planes) or ["xy"] * len(maps)
+        if len(names) != len(maps):
+            raise InvalidParameter("planes", expected=f"one name for each of {len(maps)} maps", got=", ".join(names))
+        by_plane = {name: [ms for ms, its in zip(maps, names) if its == name] for name in dict.fromkeys(names)}
+        return SectionTarget.of_sides(by_plane, threshold, min_pixels)
 
     @staticmethod
     def from_volume(volume: Microstructure, *, factor: int | None = None) -> VolumeTarget:
@@ -81,7 +93,10 @@ class Target(ABC):
             from microgen.fitting.planes import grain_maps, has_orientations
 
             limits = {"threshold": DEFAULT_THRESHOLD, "min_pixels": DEFAULT_PIXELS} | options
-            return replace(Target.from_scan(grain_maps(ms, **limits), **limits), oriented=has_orientations(ms))
+            from microgen.fitting.section_target import SectionTarget
+
+            target = SectionTarget.of_sides(grain_maps(ms, **limits), **limits)
+            return replace(target, oriented=has_orientations(ms))
         if isinstance(ms.grid, Grid) and ms.grid.ndim == 3 and not has_grains(ms):
             return Target.from_volume(ms, **options)
         raise InvalidParameter("ms", expected="a scan, or a volume of solid and void", got=type(ms.grid).__name__)
