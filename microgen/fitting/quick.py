@@ -8,20 +8,30 @@ numbers are the same in every round, so that a difference between two rounds com
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from microgen.descriptors.boundaries import boundary_misorientation
 from microgen.descriptors.distribution import Distribution
-from microgen.descriptors.grains import equivalent_diameter
 from microgen.fitting import views
 from microgen.fitting.compare import TIMES, cut, distinct_shares, with_phases_of
+from microgen.fitting.first_guess import (
+    CHANCE,
+    FLATTEST,
+    Guess,
+    alignment,
+    fabric_of,
+    first_guess,
+    forms_of,
+    phases_of_diameters,
+    preferred,
+    reduced,
+)
 from microgen.fitting.kernel_width import kernel_width
 from microgen.fitting.section_target import SectionTarget, whole
 from microgen.fitting.sections import Body
-from microgen.fitting.size_curve import SizeCurve
 from microgen.fitting.statistics import pooled, thinned
 from microgen.fitting.views import Maps, resultant
 from microgen.generators.box import resolve_box
@@ -35,6 +45,8 @@ ROUGH = 2  # rounds whose samples are left with some cells cut in two
 GRAINS = 1000  # of the samples that are only cut: enough for sections, few enough to be quick
 GOOD = 0.4  # mean distance over p95 below which no further round is worth its time
 CLOSE = 0.2  # mean distance over p95 that tells flat grains from long ones: less is left to chance
+WIDEST = 0.8  # deviation of the aspect ratio over its excess beyond which grains only cut each other
+MEDIAN_CHANCE = 0.83  # over sqrt(n): the median of what CHANCE is the 95th percentile of
 ANGLES, FEWEST_BOUNDARIES = 200, 30
 FITTED = ("equivalent_diameter", "aspect_ratio")
 
@@ -49,19 +61,6 @@ class Round:
     """Mean of distance over noise floor p95 of the fitted statistics."""
     distances: dict[str, float]
     parameters: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Guess:
-    """The laws of one round."""
-
-    size: SizeCurve
-    aspect_mean: float
-    aspect_sd: float
-    form: str
-    axis: tuple[float, float, float]
-    concentration: float
-    lloyd: int = 0
 
 
 def corrected_laws(target: SectionTarget, *, seed: int, progress: Progress | None = None) -> Corrected:
@@ -96,7 +95,7 @@ def _likelier(found: list[Corrected]) -> Corrected:
 
 
 def _corrected(target: SectionTarget, fixed: Fixed, form: str, *, seed: int, progress: Progress | None) -> Corrected:
-    guess, history, best = first_guess(target, fixed, form), [], None
+    guess, history, best = first_guess(target, fixed.factors, form), [], None
     for k in range(ROUNDS):
         if progress is not None:
             progress(k / ROUNDS, f"round {k + 1}: sections of a sample of {GRAINS} grains")
@@ -120,19 +119,6 @@ def _part(progress: Progress | None, k: int, n: int) -> Progress | None:
         return None
     tell = progress
     return lambda fraction, message: tell((k + fraction) / n, message)
-
-
-def forms_of(target: SectionTarget) -> tuple[str, ...]:
-    """What the grains may be: several planes show it by their long axes, where these have a preferred direction.
-
-    One plane shows it by its mean aspect ratio alone: long grains show at most 1.8.
-    """
-    if target.sides and (fabric := fabric_of(target)).strength:
-        return ("oblate",) if fabric.flat else ("prolate",)
-    mean = target.measured["aspect_ratio"].mean
-    if ROUNDISH <= mean <= FLAT:
-        return ("prolate", "oblate")
-    return ("oblate",) if mean > FLAT else ("prolate",)
 
 
 def _settled(history: list[Round]) -> bool:
@@ -214,73 +200,6 @@ def size_factors(target: SectionTarget) -> np.ndarray:
     return np.round(factors * scale, 6)
 
 
-def first_guess(target: SectionTarget, fixed: Fixed, form: str) -> Guess:
-    """Laws before any section was cut: stereology of spheres, and what sections of spheroids usually show."""
-    pixel = target.grid.cell_measure
-    visible = math.sqrt(4 * target.min_pixels * pixel / math.pi)
-    wanted = reduced(target.maps, fixed.factors)
-    aspect = target.measured["aspect_ratio"]
-    axis, strength = _preferred(target, form)
-    mean = min(float(np.interp(aspect.mean, *SECTION_OF[form])), 0.8 * FLATTEST)
-    return Guess(
-        SizeCurve.of_sections(wanted, visible=visible),
-        aspect_mean=mean,
-        aspect_sd=0.25 * (mean - 1),
-        form=form,
-        axis=axis,
-        concentration=4 * strength / (1 - strength),
-    )
-
-
-def _preferred(target: SectionTarget, form: str) -> tuple[tuple[float, float, float], float]:
-    """The axis along which symmetry axes of grains of this form lie, and how much they do, 0..1."""
-    if target.sides:
-        fabric = fabric_of(target)
-        return fabric.axis, fabric.strength
-    axis, strength = alignment(target)
-    if form == "oblate":  # the symmetry axis of a flat grain is across the long axis that the section shows
-        axis = (-axis[1], axis[0], 0.0)
-    return axis, strength
-
-
-def fabric_of(target: SectionTarget) -> views.Alignment:
-    """What several planes show of the preferred axis."""
-    return views.alignment({plane: side.measured["axis_angle"][1] for plane, side in target.views.items()})
-
-
-FLATTEST, WIDEST = 5.0, 0.8  # mean aspect ratio, and deviation over its excess: beyond, grains only cut each other
-MEDIAN_CHANCE = 0.83  # over sqrt(n): the median of the same
-CHANCE = 1.73  # over sqrt(n): what n random axes reach as the length of their mean in 5 % of cases (Rayleigh)
-ROUNDISH, FLAT = 1.53, 1.8  # mean aspect ratios of sections between which grains may be long or flat
-SECTION_OF = {
-    "prolate": ([1.42, 1.49, 1.61, 1.72, 1.8], [1.0, 1.5, 2.0, 3.0, 4.0]),
-    "oblate": ([1.42, 1.53, 1.75, 2.15, 2.4, 2.75], [1.0, 1.5, 2.0, 3.0, 4.0, 6.0]),
-}
-"""Mean aspect ratio of the section -> of the grains, of samples without fabric; only a start."""
-
-
-def alignment(target: SectionTarget) -> tuple[tuple[float, float, float], float]:
-    """Axis of the long axes in the scan and its strength 0..1; 0 where it is no more than chance (Rayleigh, 5 %)."""
-    angles: Distribution = target.measured["axis_angle"][1]
-    mean = resultant(angles)
-    half = np.angle(mean) / 2
-    strength = abs(mean) if math.sqrt(len(angles)) * abs(mean) > CHANCE else 0.0
-    return (round(math.cos(half), 6), round(math.sin(half), 6), 0.0), min(strength, 0.95)
-
-
-def phases_of_diameters(ms: Microstructure) -> np.ndarray:
-    """int [n]: phase of each grain whose diameter counts."""
-    rows = equivalent_diameter(ms).grain_id
-    assert rows is not None
-    assert ms.grains is not None
-    return ms.grains.phase_id[rows - 1]
-
-
-def reduced(maps: Iterable[Microstructure], factors: np.ndarray) -> np.ndarray:
-    """Section diameters over the size factor of their phase, µm."""
-    return np.concatenate([equivalent_diameter(ms).values / factors[phases_of_diameters(ms)] for ms in maps])
-
-
 def polycrystal(guess: Guess, fixed: Fixed) -> Polycrystal:
     """The generator of a guess."""
     mean = float(f"{guess.aspect_mean:.5g}")
@@ -352,7 +271,7 @@ def balanced(target: SectionTarget, values: dict[str, np.ndarray]) -> np.ndarray
 
 def _round(guess: Guess, target: SectionTarget, fixed: Fixed, maps: Maps) -> Round:
     distances, floors, _ = compared(target, fixed, maps)
-    directed = _preferred(target, guess.form)[1] > 0  # else the mean axis is chance
+    directed = preferred(target, guess.form)[1] > 0  # else the mean axis is chance
     counted = {name: distance for name, distance in distances.items() if directed or name != "axis"}
     ratios = [distance / floors[name][1] for name, distance in counted.items() if floors[name][1] > 0]
     law = guess.size.law()
