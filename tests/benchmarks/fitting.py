@@ -41,6 +41,7 @@ from microgen import (
     segment_grains,
     threshold,
 )
+from microgen.errors import NotConverged
 
 SCANS = (
     "ebsdlib_Out_Of_Order.ang",
@@ -107,7 +108,10 @@ def textures(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], di
 def judged(found: Any, target: Any, seeds: int = 2) -> dict[str, Any]:
     """Statistics of fresh samples of a fit, against the target, and against its noise."""
     grid = Grid(tuple(max(n, 64) for n in target.window), target.grid.spacing, periodic=(True,) * 3)
-    samples = [found.generator.sample(grid, seed=100 + k) for k in range(seeds)]
+    try:
+        samples = [found.generator.sample(grid, seed=100 + k) for k in range(seeds)]
+    except NotConverged as error:
+        return {"value": found.value, "recovered": False, "outside": ["all"], "held_out_outside": [], "why": str(error)}
     s = compare(samples, target, seed=0)
     recovered = s["volume_fraction"].distance <= 0.01 and s["two_point_correlation"].distance <= 0.03
     outside = [name for name, x in s.items() if x.in_objective and not x.inside]

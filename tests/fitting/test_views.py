@@ -117,7 +117,9 @@ def test_planes_of_a_volume_have_the_orientations_that_are_seen_in_them() -> Non
     first = grain_maps(needles(), **LIMITS)["yz"][0]
     layer = layers(needles(), 0)[0]
     wanted = seen(needles().section(0, layer).point_orientation, "yz")
-    assert np.isclose(first.orientation, wanted).all(axis=-1).mean() > 0.9  # specks, also of grains that the border cuts, went to their neighbours
+    assert (
+        np.isclose(first.orientation, wanted).all(axis=-1).mean() > 0.9
+    )  # specks, also of grains that the border cuts, went to their neighbours
 
 
 def test_scans_that_do_not_go_together_are_refused() -> None:
