@@ -93,7 +93,7 @@ class FlagApp(App):
             extra = dict(READABLE.get(argument.name, {}))
             if isinstance(extra.get("show_default"), str):
                 extra["show_default"] = _constant(extra["show_default"])
-            if str(argument.hint).startswith("tuple[") and argument.name not in ("--out", "--phases"):
+            if str(argument.hint).startswith("tuple[") and argument.name not in ("--out", "--phases", "--ebsd"):
                 extra["consume_multiple"] = True
             argument.parameter = Parameter.combine(argument.parameter, Parameter(**extra))
         return arguments

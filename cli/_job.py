@@ -13,7 +13,7 @@ from ._outputs import Outputs
 from ._progress import Reporter
 from ._request import Request
 
-ELSEWHERE = ("ebsd", "sites", "samples", "member")
+ELSEWHERE = ("ebsd", "sites", "samples", "member", "trials")
 """Flags that do not change a sample: its inputs are known by their hashes."""
 
 
@@ -56,3 +56,9 @@ class Job(Run):
 
     request: Request
     flags: Polycrystal
+    planes: tuple[str, ...] = ()
+    """Plane and hash of each scan, where there is more than a map of xy."""
+
+    def identity(self, member: int = 0) -> dict[str, Any]:
+        """Also which scan shows which plane."""
+        return super().identity(member) | ({"planes": list(self.planes)} if self.planes else {})

@@ -17,35 +17,88 @@ from ._fit import searched, tell_notes, trials_path
 from ._job import Job
 from ._machine import check_memory, kernel_cache, memory_need
 from ._progress import Reporter
-from ._request import Request
+from ._request import Request, demand
 from ._result import grid_line
 from ._scan import ScanFacts
+from ._volume import sized
 
 if TYPE_CHECKING:  # it brings torch along
     from microgen import Target
 
 
-@dataclass(eq=False)
-class Scan:
-    """A scan as it was read, its grains, and the statistics to be matched."""
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One file as it was read, and its grains."""
 
+    plane: str
+    """Axes of the sample along the map's x and y."""
     path: Path
     measured: Microstructure
     segmented: Microstructure
-    target: Target
     facts: ScanFacts
     sha256: str
+
+
+@dataclass(eq=False)
+class Scan:
+    """All scans, and the statistics to be matched."""
+
+    seen: tuple[Seen, ...]
+    target: Target
     fit: Any = None
     """What a full fit found."""
 
+    @property
+    def first(self) -> Seen:
+        """The one that is drawn."""
+        return self.seen[0]
+
+    @property
+    def several(self) -> bool:
+        """More than a map of the plane xy?"""
+        return len(self.seen) > 1 or self.first.plane != "xy"
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Path -> sha256."""
+        return {str(each.path): each.sha256 for each in self.seen}
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """Which file shows which plane, for the identity of the run; nothing for a single map of xy."""
+        return tuple(f"{each.plane} {each.sha256}" for each in self.seen) if self.several else ()
+
+    def objects(self) -> dict[str, Any]:
+        """The `scan` object of the JSON output, and `scans` where there are several."""
+        told = {"scan": self.first.facts.to_dict()}
+        if not self.several:
+            return told
+        return told | {"scans": [{"plane": each.plane, **each.facts.to_dict()} for each in self.seen]}
+
 
 def understand(request: Request, reporter: Reporter) -> Scan:
-    """Read and segment the scan and say what was understood, before anything is made of it."""
-    path = request.ebsd
-    assert path is not None
-    measured = microgen.read(path)
+    """Read and segment the scans and say what was understood, before anything is made of them."""
+    paths = request.scans
+    measured = [microgen.read(path) for _, path in paths]
+    if len(measured) == 1 and measured[0].grid.ndim == 3 and measured[0].grain_id is not None:
+        scan = of_volume(paths[0][1], measured[0], request, reporter)
+    else:
+        seen = tuple(one(plane, path, ms, request, reporter) for (plane, path), ms in zip(paths, measured))
+        maps, planes = [each.segmented for each in seen], [each.plane for each in seen]
+        target = microgen.Target.from_scan(maps, radians(request.threshold), request.min_pixels, planes)
+        scan = Scan(seen, target)
+    for note in scan.target.caveats:
+        reporter.warn(note)
+    return scan
+
+
+def one(plane: str, path: Path, measured: Microstructure, request: Request, reporter: Reporter) -> Seen:
+    """A map, told of and segmented."""
     if measured.grid.ndim != 2 or measured.orientation is None:
-        raise UnsupportedFormat(f"{path} is not an EBSD scan: it holds no map of orientations.")
+        remedy = " One volume of grain numbers can be given in place of scans." if measured.grid.ndim == 3 else ""
+        raise UnsupportedFormat(f"{path} is not an EBSD scan: it holds no map of orientations.{remedy}")
+    if len(request.ebsd) > 1 or plane != "xy":
+        reporter.say(f"plane     {plane}: the map's x and y are the sample's {plane[0]} and {plane[1]}")
     limits: dict[str, Any] = {"threshold": request.threshold, "min_pixels": request.min_pixels}
     try:
         segmented = microgen.segment_grains(
@@ -61,10 +114,22 @@ def understand(request: Request, reporter: Reporter) -> Scan:
             f"{path}: all {facts.grains} grains touch the border of the map, so none has a size. "
             "Use a larger map, or a smaller --min-pixels."
         )
-    target = microgen.Target.from_scan(segmented, radians(request.threshold), request.min_pixels)
-    for note in target.caveats:
-        reporter.warn(note)
-    return Scan(path, measured, segmented, target, facts, sha256(path))
+    return Seen(plane, path, measured, segmented, facts, sha256(path))
+
+
+def of_volume(path: Path, volume: Microstructure, request: Request, reporter: Reporter) -> Scan:
+    """A labelled volume, which is seen by planes across its axes, as scans of them would be."""
+    volume = sized(volume, path, request.spacing)
+    assert volume.grain_id is not None
+    count = int(volume.grain_id.max(initial=0))
+    demand(count > 1, "--ebsd", "a volume of two grains or more", f"{path}: {count}")
+    limits: dict[str, Any] = {"min_pixels": request.min_pixels}
+    target = microgen.Target.of(volume, threshold=radians(request.threshold), **limits)
+    side = next(iter(target.views.values()))  # type: ignore[union-attr]
+    drawn = side.maps[len(side.maps) // 2]
+    facts = ScanFacts.of_volume(path, volume, target, threshold=request.threshold, **limits)
+    tell(facts, reporter)
+    return Scan((Seen("xy", path, drawn, drawn, facts, sha256(path)),), target)
 
 
 def tell(facts: ScanFacts, reporter: Reporter) -> None:

@@ -41,8 +41,9 @@ def preview(job: Job, scan: Scan | None) -> int:
 def _resolved(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
     laws = job.flags
     if scan is not None:
-        assert scan.segmented.grains is not None
-        section = float(np.mean(np.sqrt(4 / np.pi * scan.segmented.grains.volume)))
+        grains = scan.first.segmented.grains
+        assert grains is not None
+        section = float(np.mean(np.sqrt(4 / np.pi * grains.volume)))
         start = replace(laws, size=replace(laws.size, mean=SECTION_TO_SPHERE * section))
         laws = override(start, job.flags, job.given)
     laws, grid = box(laws, job.request, job.given)
@@ -68,7 +69,7 @@ def _flags(job: Job, laws: Polycrystal, grid: Grid, *, fitted: bool) -> dict[str
     request = job.request
     flags: dict[str, Any] = {"seed": job.common.seed, "out": [str(path) for path in job.outputs.files]}
     if fitted:
-        flags |= {"ebsd": str(request.ebsd), "fit": request.fit, "periodic": request.periodic}
+        flags |= {"ebsd": list(request.ebsd), "fit": request.fit, "periodic": request.periodic}
         flags |= {"threshold": request.threshold, "min_pixels": request.min_pixels}
         return flags | {name: _written(value) for name, value in job.given.items()}
     flags |= {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": request.periodic}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +17,10 @@ from microgen.errors import InvalidParameter
 class Request:
     """What to make, from which scan, on which grid."""
 
-    ebsd: Path | None = None
-    """EBSD scan to be matched: .ang, .ctf, .cpr with .crc, or EDAX .h5. Laws are fitted to it; flags you give win."""
+    ebsd: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """EBSD scan to be matched: .ang, .ctf, .cpr with .crc, or EDAX .h5; or a volume of grain numbers (.vti, .tif). Laws
+    are fitted to it; flags you give win. Several scans: once for each, and of other planes than xy with the axes of the
+    sample along their x and y: --ebsd xy=top.ang --ebsd yz=side.ang --ebsd xz=front.ang."""
     fit: Annotated[str, Parameter(show_default=False)] = "quick"
     """How hard to fit: quick corrects the laws by a handful of sections; full then searches around them with 60 samples
     (or as many as you say) and tells which parameters the scan identifies. Default quick."""
@@ -58,10 +61,16 @@ class Request:
         fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
         wanted = self.fit != "quick" or bool(self.free) or self.trials is not None
-        demand(not wanted or self.ebsd is not None, "--fit", "an --ebsd scan beside it", self.fit)
+        demand(not wanted or bool(self.ebsd), "--fit", "an --ebsd scan beside it", self.fit)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
         demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)
+
+    @property
+    def scans(self) -> tuple[tuple[str, Path], ...]:
+        """Plane and file of each scan."""
+        found = [re.fullmatch(r"(?:(xy|yz|xz|yx|zy|zx)=)?(.+)", text) for text in self.ebsd]
+        return tuple((match[1] or "xy", Path(match[2])) for match in found if match)
 
     @property
     def ndim(self) -> int:

@@ -86,7 +86,11 @@ def told_before(made: Provenance) -> dict[str, Any]:
     grid = made.configuration.get("grid", {})
     shown = {"shape": grid.get("shape"), "spacing_um": grid.get("spacing"), "periodic": grid.get("periodic")}
     figures = {name: made.achieved.get(name) for name in FIGURES}
-    return {"grid": shown, **figures, **{k: made.achieved[k] for k in ("scan", "statistics") if k in made.achieved}}
+    return {
+        "grid": shown,
+        **figures,
+        **{k: made.achieved[k] for k in ("scan", "scans", "statistics", "fit") if k in made.achieved},
+    }
 
 
 def result_object(command: str, reporter: Reporter, outputs: Iterable[Path], **more: Any) -> dict[str, Any]:

@@ -38,15 +38,22 @@ def document(
     figures = achieved(sample)
     if scan is not None:
         request = job.request
-        configuration |= {"ebsd": str(scan.path), "fit": request.fit, "threshold": request.threshold}
+        configuration |= {"ebsd": scans_of(scan), "fit": request.fit, "threshold": request.threshold}
         configuration |= {"min_pixels": request.min_pixels}
-        figures |= {"scan": scan.facts.to_dict(), "statistics": statistics_object(statistics)}
+        figures |= {**scan.objects(), "statistics": statistics_object(statistics)}
         if scan.fit is not None:
             figures |= {"fit": fit_object(scan.fit)}
     provenance = Provenance(
         "polycrystal", configuration, made.seed, job.inputs, job.device, dtype=made.dtype, achieved=figures
     )
     return replace(sample, provenance=provenance)
+
+
+def scans_of(scan: Scan) -> str | list[str]:
+    """As --ebsd takes them."""
+    if not scan.several:
+        return str(scan.first.path)
+    return [f"{each.plane}={each.path}" for each in scan.seen]
 
 
 def save(sample: Microstructure, outputs: Outputs, job: Job) -> list[Path]:
@@ -72,8 +79,8 @@ def save_report(
     with job.reporter.stage("drawing the report", "report"):
         text = microgen.render_report(
             sample,
-            scan=scan.measured if scan else None,
-            segmented=scan.segmented if scan else None,
+            scan=scan.first.measured if scan else None,
+            segmented=scan.first.segmented if scan else None,
             statistics=statistics,
             members=members,
             warnings=scan.target.caveats if scan else [],

@@ -15,6 +15,8 @@ from microgen import HexGrid, Microstructure
 FEW_GRAINS = 50
 """Below this many interior grains the statistics are too noisy to tell samples apart."""
 
+NO_ORIENTATIONS = "the file says nothing of orientations: those of the sample are drawn at random"
+
 
 @dataclass(frozen=True)
 class ScanFacts:
@@ -58,6 +60,30 @@ class ScanFacts:
             notes=scan.notes,
         )
 
+    @classmethod
+    def of_volume(
+        cls, path: Path, volume: Microstructure, target: Any, *, threshold: float, min_pixels: int
+    ) -> ScanFacts:
+        """Facts of a labelled volume, and of the grains that planes of it show (`target`)."""
+        assert volume.grain_id is not None
+        labels = np.unique(volume.grain_id)
+        return cls(
+            file=str(path),
+            grid="volume",
+            step_um=_step(volume),
+            points=volume.grid.size,
+            indexed=int(np.count_nonzero(volume.grain_id)),
+            missing=0,
+            map_um=volume.grid.lengths,
+            phases=_phase_shares(volume),
+            grains=int(np.count_nonzero(labels)),
+            interior_grains=target.interior,
+            noise_floor=None,
+            threshold=threshold,
+            min_pixels=min_pixels,
+            notes=(*volume.notes, *(() if target.oriented else (NO_ORIENTATIONS,))),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The `scan` object of the JSON output."""
         return {
@@ -83,13 +109,16 @@ class ScanFacts:
         step = " x ".join(f"{s:g}" for s in np.atleast_1d(self.step_um))
         missing = f", {self.missing} missing" if self.missing else ""
         phases = ", ".join(f"{name} {share:.1%}" for name, share in self.phases.items()) or "none"
+        shown = f"{self.interior_grains} of them inside the map"
+        if self.grid == "volume":
+            shown = f"{self.interior_grains} sections inside planes across its axes, which are taken as scans"
         cleaned = f"grains above {self.threshold:g}° misorientation, at least {self.min_pixels} points"
         return [
             f"scan      {self.file}",
             f"grid      {self.grid}, step {step} µm, map {' x '.join(f'{x:.4g}' for x in self.map_um)} µm",
             f"points    {self.points}, {self.indexed / max(self.points, 1):.1%} indexed{missing}",
             f"phases    {phases}",
-            f"grains    {self.grains}, {self.interior_grains} of them inside the map",
+            f"grains    {self.grains}, {shown}",
             f"clean-up  {cleaned}; smaller and not-indexed regions go to the nearest grain",
             *(f"note      {note}" for note in self.notes),
         ]

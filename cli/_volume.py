@@ -52,7 +52,7 @@ def read_volume(
     ms = read_grey(path, flags)
     if not isinstance(ms.grid, Grid) or ms.grid.ndim != 3:
         raise InvalidParameter(name, expected="a volume", got=f"{path}: a plane", remedy="Give all slices.")
-    ms = _solid(_sized(ms, path, spacing), path, flags, name)
+    ms = _solid(sized(ms, path, spacing), path, flags, name)
     solid = int((ms.phase_id >= 0).sum())
     got = f"{path}: {'solid' if solid else 'void'} everywhere"
     remedy = "Give a file of grey values (--grey-threshold divides it) or of solid and void."
@@ -66,7 +66,7 @@ def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ())
         known = path.suffix.lower() != ".npy" or flags.grey_threshold  # whole numbers in it are labels until then
         ms = _read_file(path) if known else microgen.read(path)
         if ms.grid.ndim == 2 or has_labels(ms):
-            return _sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
+            return sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
     return read_volume(path, flags, spacing=spacing, name="FILE")
 
 
@@ -173,7 +173,7 @@ def _solid(ms: Microstructure, path: Path, flags: VolumeFlags, name: str) -> Mic
     return replace(ms, notes=(*ms.notes, "a level set: solid where it is above 0")) if told else ms
 
 
-def _sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microstructure:
+def sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microstructure:
     """Voxels of the size given, else of the one the file states."""
     grid = ms.grid
     assert isinstance(grid, Grid)

@@ -53,7 +53,7 @@ def run(
         return _sites.run(job)
     scan = understand(request, job.reporter) if request.ebsd else None
     if scan is not None:
-        job = replace(job, inputs={str(scan.path): scan.sha256})
+        job = replace(job, inputs=scan.inputs, planes=scan.planes)
     if common.dry_run:
         return preview(job, scan)
     if request.samples:
@@ -69,7 +69,7 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
     device = resolve_device(common.device)
     outputs = plan(
         common.out,
-        source=request.ebsd or request.sites,
+        source=request.scans[0][1] if request.ebsd else request.sites,
         report=request.report,
         stl_folder=request.stl_grains,
         format=common.format,
@@ -136,7 +136,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
         closing(statistics, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     if scan is not None:
-        fields |= {"scan": scan.facts.to_dict(), "statistics": statistics_object(statistics)}
+        fields |= {**scan.objects(), "statistics": statistics_object(statistics)}
         if scan.fit is not None:
             fields |= {"fit": fit_object(scan.fit)}
     finish(result_object("polycrystal", reporter, written, **fields), json=job.common.json)

@@ -81,7 +81,8 @@ def compare_sections(sample: Microstructure, target: SectionTarget, *, seed: int
     """
     body = with_phases_of(Body.of(sample), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))))
-    return compare_views(maps, target, seed=seed, shares=distinct_shares(body, target))
+    shares = distinct_shares(body, target)
+    return compare_views(maps, target, seed=seed, shares=shares, oriented=target.oriented)
 
 
 def compare_views(

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -97,12 +98,22 @@ def _member(generator: Polycrystal, grid: Grid, seed: int) -> Microstructure:
 
 
 def limit_threads(threads: int) -> None:
-    """Start of a worker: all workers together use the machine's cores once."""
+    """Start of a worker: all workers together use the machine's cores once, and none outlives who started it."""
     import numba
     import torch
 
+    Thread(target=_end_with_parent, daemon=True).start()
+
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """A process that is killed cannot stop its workers, which would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _checked(made: Iterator[Microstructure], chosen: Sequence[int]) -> Iterator[Microstructure]:

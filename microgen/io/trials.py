@@ -24,7 +24,8 @@ class TrialsFile:
 
     A new file begins with the identity of its fit. One that exists is gone on with when its fit is the same and
     `resume` is set. A last line that was cut short (a crash while writing) is dropped. Raises OutputNotWritable when it
-    belongs to another fit, is in use, or exists and `resume` is not set; UnreadableFile when it is damaged.
+    belongs to another fit, is in use, or exists and `resume` is not set; UnreadableFile when it is damaged, or holds
+    something else, which is never overwritten.
     """
 
     def __init__(
@@ -76,15 +77,18 @@ class TrialsFile:
 
     def _begin(self, *, resume: bool, overwrite: bool) -> None:
         self._file.seek(0)
-        text = self._file.read()
-        if not text.strip() or (overwrite and not resume):
+        text = _text(self._file, self.path)
+        head, *lines = text.split("\n")
+        found = _parsed(head, self.path, 1) if text.strip() else None
+        if found is not None and found.get("format") != NAME:
+            raise UnreadableFile(self.path, "holds no trials of a fit", remedy="Name another file for the trials.")
+        if found is None or (overwrite and not resume):
             self._file.truncate(0)
             self._file.write(json.dumps(self._identity, sort_keys=True) + "\n")
             self._file.flush()
             return
-        head, *lines = text.split("\n")
         whole = lines[:-1]  # after the last line end there is nothing, or half a trial
-        if _parsed(head, self.path, 1) != self._identity:
+        if found != self._identity:
             raise OutputNotWritable(
                 f"{self.path} holds the trials of another fit (other input, flags, seed or version). "
                 "Repeat the flags of that fit, name another file, or use --overwrite."
@@ -95,6 +99,13 @@ class TrialsFile:
         kept = "\n".join([head, *whole]) + "\n"
         if kept != text:
             self._file.truncate(len(kept.encode()))
+
+
+def _text(file: IO[str], path: Path) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        raise UnreadableFile(path, "holds no trials of a fit", remedy="Name another file for the trials.") from None
 
 
 def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:

@@ -6,7 +6,10 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from microgen import Grid, Microstructure, Phase, write
 
 SCAN = Path(__file__).parents[2] / "data" / "dual_phase.ang"
 HEADER = re.compile(r"(?:#[^\n]*\n)+")
@@ -66,8 +69,12 @@ def test_files_that_are_no_scans_are_4(name: str, code: int, microgen) -> None:
     assert not Path("rve.tif").exists()
 
 
-def test_a_volume_is_no_scan(microgen, sample_folder: Path) -> None:
-    done = microgen("polycrystal", "--ebsd", sample_folder / "rve.tif", "--out", "a.tif")
+@pytest.mark.parametrize("shape", [(12, 12), (12, 12, 12)], ids=["plane", "volume"])
+def test_solid_and_void_are_no_scan(shape: tuple, microgen) -> None:
+    full = np.indices(shape).sum(axis=0) % 5 > 2
+    solid = Microstructure(Grid(shape, (1.0,) * len(shape)), np.where(full, 0, -1).astype(np.int16), (Phase("solid"),))
+    write(solid, "solid.tif")
+    done = microgen("polycrystal", "--ebsd", "solid.tif", "--out", "a.tif")
     assert done.code == 4
     assert "no map of orientations" in done.err
 

@@ -40,3 +40,36 @@ def test_a_signal_in_the_middle_stops_cleanly(number: signal.Signals, flags: lis
     assert "Traceback" not in err
     assert "interrupted" in err
     assert list(tmp_path.iterdir()) == []
+
+
+WORKER = """
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from microgen.generators.ensemble import limit_threads
+pool = ProcessPoolExecutor(1, get_context("spawn"), limit_threads, (1,))
+print(pool.submit(os.getpid).result(), flush=True)
+input()
+"""
+
+
+def alive(pid: int) -> bool:
+    """Does a process run? One that ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_workers_end_with_a_command_that_is_killed() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", WORKER], stdin=pipe, stdout=pipe, text=True) as run:
+        assert run.stdout is not None
+        worker = int(run.stdout.readline())
+        assert alive(worker)
+        run.kill()
+    deadline = time.monotonic() + 20
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(worker)

@@ -71,9 +71,11 @@ def test_damage_names_the_line(path: Path) -> None:
         TrialsFile(path, {"seed": 0}, resume=True)
 
 
-def test_a_file_that_is_no_log_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}], ids=str)
+@pytest.mark.parametrize("content", [b"my notes\n", b'{"a": 1}\n', b"\xff\xfe\x00 picture"], ids=str)
+def test_a_file_that_is_no_log_is_left_alone(content: bytes, how: dict, tmp_path: Path) -> None:
     other = tmp_path / "notes.txt"
-    other.write_text("my notes\n")
+    other.write_bytes(content)
     with pytest.raises(UnreadableFile, match="no trial"):
-        TrialsFile(other, {"seed": 0}, resume=True)
-    assert other.read_text() == "my notes\n"
+        TrialsFile(other, {"seed": 0}, **how)
+    assert other.read_bytes() == content
