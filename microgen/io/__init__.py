@@ -1,6 +1,8 @@
 """One format per file; `read` and `write` pick it by suffix (`.damask.vti` before `.vti`) or by name.
 
 A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; it is imported when first asked for.
+It may have WRITES (the suffixes it writes, where these are fewer), `beside(ms)` (what the JSON beside the file says
+besides), and `holds(ms)` (what of a sample comes back from its files, in the words of `losses`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ MODULES: tuple[str, ...] = (
     "vti",
     "grain_table",
     "numpy_file",
+    "npz",
     "grey_numpy",
     "stl",
     "threemf",
@@ -69,7 +72,9 @@ def write(ms: Microstructure, path: str | Path, *, format: str | None = None, ov
     """
     from microgen.io.sidecar import write_with_provenance
 
-    return write_with_provenance(find_writer(path, format).write, ms, path, overwrite=overwrite)
+    writer = find_writer(path, format)
+    beside = getattr(writer, "beside", None)
+    return write_with_provenance(writer.write, ms, path, overwrite=overwrite, beside=beside)
 
 
 def file_of(path: str | Path) -> Path:
@@ -98,12 +103,17 @@ def _find(path: Path, format: str | None, verb: str) -> ModuleType:
         return named[format]
     known: dict[str, ModuleType] = {}
     for module in modules:
-        for suffix in module.SUFFIXES:
+        for suffix in suffixes_of(module, verb):
             known.setdefault(suffix, module)
     for suffix in sorted(known, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return known[suffix]
     raise UnsupportedFormat(_unknown(path, verb, sorted(known)))
+
+
+def suffixes_of(module: ModuleType, verb: str) -> tuple[str, ...]:
+    """The suffixes of a format that are read, or written."""
+    return getattr(module, "WRITES", module.SUFFIXES) if verb == "write" else module.SUFFIXES
 
 
 def _unknown(path: Path, verb: str, suffixes: list[str]) -> str:

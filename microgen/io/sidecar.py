@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io.atomic import atomic_path, check_writable
@@ -27,23 +29,30 @@ def write_with_provenance(
     path: str | Path,
     *,
     overwrite: bool = False,
+    beside: Callable[[Microstructure], Mapping[str, Any]] | None = None,
 ) -> list[Path]:
     """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, both whole or neither.
 
-    Returns both paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
+    `beside` gives what the JSON shall say besides: formats without a header have theirs there. Returns both paths.
+    Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
     """
     path = Path(path)
     check_writable([path, sidecar_path(path)], overwrite=overwrite)
     with atomic_path(path, overwrite) as part:
         writer(ms, part)
-        write_sidecar(ms, path, overwrite=overwrite)
+        write_sidecar(ms, path, overwrite=overwrite, more=beside(ms) if beside else None)
     return [path, sidecar_path(path)]
 
 
-def write_sidecar(ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write the provenance of `ms` beside `path` and return where. Raises OutputNotWritable."""
+def write_sidecar(
+    ms: Microstructure, path: str | Path, *, overwrite: bool = False, more: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the provenance of `ms`, and `more`, beside `path` and return where. Raises OutputNotWritable."""
+    text = provenance_json(provenance_of(ms), indent=2)
+    if more:
+        text = json.dumps({**more, **json.loads(text)}, indent=2)
     with atomic_path(sidecar_path(path), overwrite) as part:
-        part.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+        part.write_text(text + "\n", encoding="ascii")
     return sidecar_path(path)
 
 
@@ -71,7 +80,7 @@ def read_provenance(path: str | Path) -> Provenance:
 
 def _embedded(path: Path) -> Provenance | None:
     """Provenance in the file, found by the file's first bytes rather than by its name."""
-    from microgen.io import ome_tiff, threemf, vti
+    from microgen.io import nifti, npz, nrrd, ome_tiff, threemf, vti
 
     try:
         with open(path, "rb") as file:
@@ -80,6 +89,12 @@ def _embedded(path: Path) -> Provenance | None:
             return ome_tiff.read_embedded(path).provenance
         if start.lstrip().startswith((b"<?xml", b"<VTKFile")):
             return vti.read_embedded(path).provenance
+        if start.startswith(nrrd.MAGIC):
+            return nrrd.read_embedded(path).provenance
+        if start.startswith(nifti.MAGIC) or path.name.lower().endswith(nifti.SUFFIXES):
+            return nifti.read_embedded(path).provenance
+        if start.startswith(npz.MAGIC) and npz.is_npz(path):
+            return npz.read_embedded(path).provenance
         if start.startswith(threemf.MAGIC):
             return threemf.read_embedded(path)
     except UnsupportedFormat:
