@@ -25,6 +25,8 @@ MODULES: tuple[str, ...] = (
     "ome_tiff",
     "vti",
     "damask",
+    "abaqus",
+    "abaqus_periodic",
     "grain_table",
     "numpy_file",
     "grey_numpy",
