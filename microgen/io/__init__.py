@@ -27,6 +27,8 @@ MODULES: tuple[str, ...] = (
     "damask",
     "abaqus",
     "abaqus_periodic",
+    "gmsh",
+    "exodus",
     "grain_table",
     "numpy_file",
     "grey_numpy",

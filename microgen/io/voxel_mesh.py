@@ -21,6 +21,8 @@ from microgen.microstructure import Microstructure, Phase
 
 FACES = ("X_MIN", "X_MAX", "Y_MIN", "Y_MAX", "Z_MIN", "Z_MAX")
 """Names of the faces of the box, in the order axis by axis."""
+SIDES = ((0, 4, 7, 3), (1, 2, 6, 5), (0, 1, 5, 4), (3, 7, 6, 2), (0, 3, 2, 1), (4, 5, 6, 7))
+"""Which of an element's nodes lie on its side towards each of FACES, against the clock as seen from outside."""
 _CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)])
 
 
@@ -81,6 +83,13 @@ class VoxelMesh:
         numbers = np.arange(math.prod(self.node_shape)).reshape(self.node_shape, order="F")
         plane = numbers.take(self.node_shape[axis] - 1 if upper else 0, axis).ravel(order="F")
         return plane[self.used[plane]]
+
+    def sides(self, name: str) -> np.ndarray:
+        """Numbers of the elements with a side on a face of the box, rising."""
+        axis, upper = divmod(FACES.index(name), 2)
+        present = np.sort(np.concatenate([block.elements for block in self.blocks]))
+        place = np.unravel_index(present, self.grid.shape, order="F")[axis]
+        return present[place == (self.grid.shape[axis] - 1 if upper else 0)]
 
 
 def element_nodes(elements: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
