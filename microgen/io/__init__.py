@@ -29,6 +29,8 @@ MODULES: tuple[str, ...] = (
     "abaqus_periodic",
     "gmsh",
     "exodus",
+    "neper",
+    "neper_ascii",
     "grain_table",
     "numpy_file",
     "grey_numpy",
