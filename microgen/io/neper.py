@@ -2,8 +2,8 @@
 
 Layout after Neper's reference manual, "Raster Tessellation File" and "Rotation and Orientation Descriptors": a
 descriptor is followed by its convention, as in `quaternion:active`, and active is meant where none is given. Active is
-the rotation that turns the sample's axes into the crystal's, and Bunge's angles give the quaternion (cos Phi/2 cos (phi1
-+ phi2)/2, ...) in Neper as here: our quaternions are Neper's active ones, and passive ones their inverses.
+the rotation that turns the sample's axes into the crystal's. Bunge's angles give (cos Phi/2 cos (phi1 + phi2)/2, ...)
+as quaternion in Neper as here, so that our quaternions are Neper's active ones, and passive ones their inverses.
 """
 
 from __future__ import annotations
