@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
-from microgen.io.atomic import atomic_path, check_writable
+from microgen.io.atomic import atomic_path, atomic_paths, check_writable
 from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
@@ -22,29 +22,36 @@ def sidecar_path(path: str | Path) -> Path:
 
 
 def write_with_provenance(
-    writer: Callable[[Microstructure, Path], object],
+    writer: Callable[..., object],
     ms: Microstructure,
     path: str | Path,
     *,
+    beside: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, both whole or neither.
+    """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, all whole or none.
 
-    Returns both paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
+    Formats of several files have `beside`: `writer(ms, temporary path, *temporary paths of beside)` writes those too.
+    Returns all paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
     """
     path = Path(path)
-    check_writable([path, sidecar_path(path)], overwrite=overwrite)
-    with atomic_path(path, overwrite) as part:
-        writer(ms, part)
-        write_sidecar(ms, path, overwrite=overwrite)
-    return [path, sidecar_path(path)]
+    paths = [path, *beside, sidecar_path(path)]
+    check_writable(paths, overwrite=overwrite)
+    with atomic_paths(paths, overwrite) as parts:
+        writer(ms, *parts[:-1])
+        _write_provenance(ms, parts[-1])
+    return paths
 
 
 def write_sidecar(ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write the provenance of `ms` beside `path` and return where. Raises OutputNotWritable."""
     with atomic_path(sidecar_path(path), overwrite) as part:
-        part.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+        _write_provenance(ms, part)
     return sidecar_path(path)
+
+
+def _write_provenance(ms: Microstructure, part: Path) -> None:
+    part.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
 
 
 def read_provenance(path: str | Path) -> Provenance:
