@@ -2,7 +2,9 @@
 
 A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; it is imported when first asked for.
 One whose samples take several files has `beside(path)`, which names the others, and `write(ms, path, *others)`; one
-that cannot hold every sample says in NEEDS what it takes: "volume", "grains".
+that cannot hold every sample says in NEEDS what it takes: "volume", "grains". It may have WRITES (the suffixes it
+writes, where these are fewer), `header(ms)` (what the JSON beside the file says besides), and `holds(ms)` (what of a
+sample comes back from its files, in the words of `losses`).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ MODULES: tuple[str, ...] = (
     "neper_ascii",
     "grain_table",
     "numpy_file",
+    "npz",
     "grey_numpy",
     "stl",
     "threemf",
@@ -78,8 +81,9 @@ def write(ms: Microstructure, path: str | Path, *, format: str | None = None, ov
     """
     from microgen.io.sidecar import write_with_provenance
 
-    others = files_beside(path, format)
-    return write_with_provenance(find_writer(path, format).write, ms, path, beside=others, overwrite=overwrite)
+    writer, others = find_writer(path, format), files_beside(path, format)
+    header = getattr(writer, "header", None)
+    return write_with_provenance(writer.write, ms, path, beside=others, overwrite=overwrite, header=header)
 
 
 def file_of(path: str | Path) -> Path:
@@ -119,12 +123,17 @@ def _find(path: Path, format: str | None, verb: str) -> ModuleType:
         return named[format]
     known: dict[str, ModuleType] = {}
     for module in modules:
-        for suffix in module.SUFFIXES:
+        for suffix in suffixes_of(module, verb):
             known.setdefault(suffix, module)
     for suffix in sorted(known, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return known[suffix]
     raise UnsupportedFormat(_unknown(path, verb, sorted(known)))
+
+
+def suffixes_of(module: ModuleType, verb: str) -> tuple[str, ...]:
+    """The suffixes of a format that are read, or written."""
+    return getattr(module, "WRITES", module.SUFFIXES) if verb == "write" else module.SUFFIXES
 
 
 def _unknown(path: Path, verb: str, suffixes: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from microgen.errors import InvalidParameter, OutputNotWritable
+
+_PART = re.compile(r"\.[0-9a-f]{8}\.part$")
 
 
 @contextmanager
@@ -136,6 +139,11 @@ def _resolved(target: str | Path) -> Path:
     except (OSError, ValueError) as error:
         raise _not_writable(target, error) from error
     return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
+def final_name(part: str | Path) -> str:
+    """The name that a temporary path will get: writers pick details of a format by it."""
+    return _PART.sub("", Path(part).name)
 
 
 def _part(target: Path) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ class Embedded:
     phase_of_grain: np.ndarray | None = None
     """int16 [n + 1]: phase of grain 0 (void), 1 .. n; None when all grains are of the first phase."""
     provenance: Provenance | None = None
+    array: str = ""
+    """Which array of the sample a file of one array shows; empty where the format says so itself."""
 
 
 def square_grid(ms: Microstructure, what: str) -> Grid:
@@ -61,8 +64,8 @@ def parse_provenance(text: str | bytes, path: Path) -> Provenance:
     return Provenance.from_json(json.dumps(data))
 
 
-def sample_json(ms: Microstructure) -> str:
-    """Grid and phases as JSON: `shape, spacing_um, origin_um, periodic, phases, phase_of_grain`."""
+def sample_json(ms: Microstructure, *, array: str = "") -> str:
+    """Grid and phases as JSON: `shape, spacing_um, origin_um, periodic, phases, phase_of_grain`, and `array`."""
     grid = ms.grid
     data: dict[str, Any] = {
         "shape": list(grid.shape),
@@ -73,6 +76,8 @@ def sample_json(ms: Microstructure) -> str:
     }
     if ms.grain_id is not None and (len(ms.phases) > 1 or ms.phase_id.max(initial=0) > 0):
         data["phase_of_grain"] = _phase_of_grain(ms, ms.grain_id).tolist()
+    if array:
+        data["array"] = array
     return json.dumps(data)
 
 
@@ -98,7 +103,12 @@ def parse_sample(text: str | bytes, path: Path) -> Embedded:
         raise UnreadableFile(path, f"its description of the grid is damaged ({error})") from error
     if table is not None and table.ndim != 1:
         raise UnreadableFile(path, "its description of the phases is damaged")
-    return Embedded(grid, phases, table)
+    return Embedded(grid, phases, table, array=str(data.get("array", "")))
+
+
+def parse(sample: str | bytes, provenance: str | bytes, path: Path) -> Embedded:
+    """Both texts that our files hold. Raises UnreadableFile."""
+    return replace(parse_sample(sample, path), provenance=parse_provenance(provenance, path))
 
 
 def check_claim(path: Path, claimed: int, size: int | None = None) -> None:
@@ -106,6 +116,17 @@ def check_claim(path: Path, claimed: int, size: int | None = None) -> None:
     size = path.stat().st_size if size is None else size
     if claimed > 1100 * size:
         raise UnreadableFile(path, f"announces {claimed} bytes of data in a file of {size}")
+    there = memory()
+    if there is not None and claimed > there:
+        raise UnreadableFile(path, f"holds {claimed} bytes of data, this machine has {there} bytes of memory")
+
+
+def memory() -> int | None:
+    """Bytes of memory in the machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def as_labels(array: np.ndarray, path: Path) -> np.ndarray:

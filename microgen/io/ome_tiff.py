@@ -21,7 +21,7 @@ import numpy as np
 
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
-from microgen.io import embedded as emb
+from microgen.io import embedded as emb, one_array
 from microgen.io.grey import NO_SIZE
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 NAME = "ome"
 SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return one_array.GRID | {"phases", _PHASES} | ({_GRAINS} if ms.grain_id is not None else set())
+
 
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _GRAINS, _PHASES = "grain_id", "phase_id"
@@ -117,22 +123,19 @@ def read(path: str | Path) -> Microstructure:
     """
     path = Path(path)
     with opened(path) as tif:
-        found = _embedded(tif, path)
+        found = embedded(tif, path)
         pages = read_pages(tif, path)
         phases = f'Name="{_PHASES}"' in (tif.ome_metadata or "")
         if found.grid is None:
             return _foreign(tif, emb.as_labels(pages.T, path), found)
-    if pages.size != found.grid.size:
-        raise UnreadableFile(path, f"describes a grid of {found.grid.shape} and holds {pages.size} labels")
-    # Axes one voxel long are not told apart in the pages: the grid says where they are.
-    labels = emb.as_labels(pages.reshape(found.grid.shape[::-1]).T, path)
-    return emb.phased(labels, found.grid, found) if phases else emb.labelled(labels, found.grid, found)
+    array = found.array or (_PHASES if phases else _GRAINS)
+    return one_array.restored(pages.T, replace(found, array=array), path)
 
 
 def read_embedded(path: str | Path) -> emb.Embedded:
     """Grid, phases and provenance without the labels. Raises UnreadableFile."""
     with opened(Path(path)) as tif:
-        return _embedded(tif, Path(path))
+        return embedded(tif, Path(path))
 
 
 @contextmanager
@@ -150,10 +153,11 @@ def opened(path: Path, unpacked: BinaryIO | None = None) -> Iterator[TiffFile]:
         raise UnreadableFile(path, f"is no whole TIFF ({reason})", remedy="Write or copy it again.") from error
 
 
-def _embedded(tif: TiffFile, path: Path) -> emb.Embedded:
+def embedded(tif: TiffFile, path: Path) -> emb.Embedded:
+    """What our TIFFs say, OME's and ImageJ's. Raises UnreadableFile."""
     xml = tif.ome_metadata
     if not xml or _SAMPLE not in xml:
-        return emb.Embedded()
+        return _imagej(tif, path)
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
@@ -162,8 +166,21 @@ def _embedded(tif: TiffFile, path: Path) -> emb.Embedded:
         note.get("Namespace"): note.findtext(f"{{{_SCHEMA}}}Value") or ""
         for note in root.iter(f"{{{_SCHEMA}}}CommentAnnotation")
     }
-    found = emb.parse_sample(texts.get(_SAMPLE, ""), path)
-    return replace(found, provenance=emb.parse_provenance(texts.get(_PROVENANCE, ""), path))
+    return emb.parse(texts.get(_SAMPLE, ""), texts.get(_PROVENANCE, ""), path)
+
+
+def info(sample: str, provenance: str) -> str:
+    """The text shown by ImageJ as Image > Show Info."""
+    return f"{_SAMPLE}: {sample}\n{_PROVENANCE}: {provenance}\n"
+
+
+def _imagej(tif: TiffFile, path: Path) -> emb.Embedded:
+    """What `info` says of a file in ImageJ's format."""
+    text = str((tif.imagej_metadata or {}).get("Info", ""))
+    lines = {key: value for key, _, value in (line.partition(": ") for line in text.splitlines())}
+    if _SAMPLE not in lines:
+        return emb.Embedded()
+    return emb.parse(lines[_SAMPLE], lines.get(_PROVENANCE, ""), path)
 
 
 def read_pages(tif: TiffFile, path: Path) -> np.ndarray:

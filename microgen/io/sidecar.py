@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io.atomic import atomic_path, atomic_paths, check_writable
@@ -28,10 +30,12 @@ def write_with_provenance(
     *,
     beside: Sequence[Path] = (),
     overwrite: bool = False,
+    header: Callable[[Microstructure], Mapping[str, Any]] | None = None,
 ) -> list[Path]:
     """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, all whole or none.
 
     Formats of several files have `beside`: `writer(ms, temporary path, *temporary paths of beside)` writes those too.
+    `header` gives what the JSON shall say besides: formats without a header have theirs there.
     Returns all paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
     """
     path = Path(path)
@@ -39,19 +43,24 @@ def write_with_provenance(
     check_writable(paths, overwrite=overwrite)
     with atomic_paths(paths, overwrite) as parts:
         writer(ms, *parts[:-1])
-        _write_provenance(ms, parts[-1])
+        _write_provenance(ms, parts[-1], header(ms) if header else None)
     return paths
 
 
-def write_sidecar(ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write the provenance of `ms` beside `path` and return where. Raises OutputNotWritable."""
+def write_sidecar(
+    ms: Microstructure, path: str | Path, *, overwrite: bool = False, more: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the provenance of `ms`, and `more`, beside `path` and return where. Raises OutputNotWritable."""
     with atomic_path(sidecar_path(path), overwrite) as part:
-        _write_provenance(ms, part)
+        _write_provenance(ms, part, more)
     return sidecar_path(path)
 
 
-def _write_provenance(ms: Microstructure, part: Path) -> None:
-    part.write_text(provenance_json(provenance_of(ms), indent=2) + "\n", encoding="ascii")
+def _write_provenance(ms: Microstructure, part: Path, more: Mapping[str, Any] | None) -> None:
+    text = provenance_json(provenance_of(ms), indent=2)
+    if more:
+        text = json.dumps({**more, **json.loads(text)}, indent=2)
+    part.write_text(text + "\n", encoding="ascii")
 
 
 def read_provenance(path: str | Path) -> Provenance:
@@ -78,7 +87,7 @@ def read_provenance(path: str | Path) -> Provenance:
 
 def _embedded(path: Path) -> Provenance | None:
     """Provenance in the file, found by the file's first bytes rather than by its name."""
-    from microgen.io import ome_tiff, threemf, vti
+    from microgen.io import nifti, npz, nrrd, ome_tiff, threemf, vti
 
     try:
         with open(path, "rb") as file:
@@ -87,6 +96,12 @@ def _embedded(path: Path) -> Provenance | None:
             return ome_tiff.read_embedded(path).provenance
         if start.lstrip().startswith((b"<?xml", b"<VTKFile")):
             return vti.read_embedded(path).provenance
+        if start.startswith(nrrd.MAGIC):
+            return nrrd.read_embedded(path).provenance
+        if start.startswith(nifti.MAGIC) or path.name.lower().endswith(nifti.SUFFIXES):
+            return nifti.read_embedded(path).provenance
+        if start.startswith(npz.MAGIC) and npz.is_npz(path):
+            return npz.read_embedded(path).provenance
         if start.startswith(threemf.MAGIC):
             return threemf.read_embedded(path)
     except UnsupportedFormat:

@@ -15,7 +15,7 @@ from microgen.io import write
 from microgen.io.sidecar import read_provenance, sidecar_path, write_with_provenance
 from microgen.microstructure import Microstructure
 
-NAMES = ["a.tif", "a.ome.tif", "a.vti", "a.csv", "a.npy"]
+NAMES = ["a.tif", "a.ome.tif", "a.vti", "a.csv", "a.npy", "a.nrrd", "a.nii", "a.nii.gz", "a.npz"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -29,7 +29,7 @@ def test_every_file_has_its_provenance_beside_it(tmp_path: Path, name: str) -> N
         assert read_provenance(path).to_json() == ms.provenance.to_json()
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.vti"])
+@pytest.mark.parametrize("name", ["a.tif", "a.vti", "a.nrrd", "a.nii", "a.nii.gz", "a.npz"])
 def test_embedded_provenance_needs_neither_sidecar_nor_suffix(tmp_path: Path, name: str) -> None:
     ms = polycrystal()
     write(ms, tmp_path / name)
