@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,16 @@ def searched(
     *,
     budget: str,
     free: tuple[str, ...] | None = None,
+    fixed: Mapping[str, float] | None = None,
     path: Path,
     intervals: bool = True,
 ) -> Any:
     """Fit, with every trial written down as it is made; --resume goes on from them."""
-    options: dict[str, Any] = {"budget": int(budget) if budget.isdigit() else budget, "free": free}
+    options: dict[str, Any] = {
+        "budget": int(budget) if budget.isdigit() else budget,
+        "free": free and tuple(name.replace("-", "_") for name in free),
+    }
+    options |= {"fixed": fixed} if fixed else {}
     identity = {"fit": job.identity()}
     with (
         TrialsFile(path, identity, resume=job.common.resume, overwrite=job.common.overwrite) as log,

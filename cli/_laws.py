@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import radians
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,12 +161,20 @@ def fitted(scan: Scan, job: Job) -> Polycrystal:
         raise InvalidParameter("--shape", expected="3 numbers with --ebsd", got=request.shape, remedy=remedy)
     if request.fit != "quick":
         path = trials_path(request.trials, "polycrystal", job)
-        scan.fit = searched(job.flags, scan.target, job, budget=request.fit, free=request.free or None, path=path)
+        how: dict[str, Any] = {"free": request.free or None, "fixed": fixed(job.flags, job.given)}
+        scan.fit = searched(job.flags, scan.target, job, budget=request.fit, path=path, **how)
         return scan.fit.generator
     with job.reporter.stage("fitting the laws", "fit") as progress:
         found = microgen.fit(job.flags, scan.target, seed=job.common.seed, budget=request.fit, progress=progress)
     tell_notes(found, scan.target, job.reporter)
     return found.generator
+
+
+def fixed(flags: Polycrystal, given: Iterable[str]) -> dict[str, float]:
+    """Numbers that were given, of those that a fit would search for."""
+    names = ("size.mean", "size.cv", "aspect_ratio.mean", "aspect_ratio.cv", "hard_core", "fabric.concentration")
+    written = {name.replace("-", "_") for name in given}
+    return {name: float(attrgetter(name)(flags)) for name in names if name in written}
 
 
 def override(laws: Polycrystal, flags: Polycrystal, given: Iterable[str]) -> Polycrystal:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from microgen.errors import InvalidParameter, OutputNotWritable, UnsupportedFormat
-from microgen.io import find_writer, suffixes_of
+from microgen.io import files_beside, find_writer, needs, suffixes_of
 from microgen.io.atomic import check_writable
 from microgen.io.sidecar import sidecar_path
 
@@ -30,9 +30,12 @@ class Outputs:
     """One self-contained page."""
     stl_folder: Path | None = None
     """One closed STL a grain."""
+    beside: tuple[Path, ...] = ()
+    """What `microgen.write` writes beside `files`: the second files of formats that take two."""
 
     def __iter__(self) -> Iterator[Path]:
         yield from self.files
+        yield from self.beside
         yield from (path for path in (self.report, self.stl_folder) if path)
 
     @property
@@ -44,17 +47,30 @@ class Outputs:
         """The same outputs for one member of an ensemble: rve.tif becomes rve_0001.tif."""
         tag = f"_{number:0{digits}d}"
         folder = tagged(self.stl_folder, tag) if self.stl_folder else None
-        return Outputs(tuple(tagged(path, tag) for path in self.files), None, folder)
+        return Outputs(tuple(tagged(path, tag) for path in self.files), None, folder, self._members_beside(tag))
+
+    def _members_beside(self, tag: str) -> tuple[Path, ...]:
+        return tuple(tagged(path, tag) for path in self.beside)
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse before computing what could not be written afterwards."""
-        files = [*self.files, *self.sidecars]
+        files = [*self.files, *self.beside, *self.sidecars]
         if self.report and (self.report.parent.is_dir() or self.report.name != PAGE):
             files.append(self.report)
         elif self.report:  # its folder will be made: what counts is whether that can be
             files.append(self.report.parent)
         folders = [self.stl_folder] if self.stl_folder else []
         check_writable(files, overwrite=overwrite, folders=folders, ours="*.stl")
+
+    def fit(self, *, ndim: int, grains: bool, format: str | None) -> None:
+        """Refuse, before anything is made, formats that cannot hold it."""
+        for path in self.files:
+            wanted = needs(path, format_for(path, format))
+            if "volume" in wanted and ndim != 3:
+                raise InvalidParameter("--out", expected="3 numbers of voxels (--shape) for this format", got=str(path))
+            if "grains" in wanted and not grains:
+                remedy = "Write .vti, .tif or .nii.gz, or a polycrystal."
+                raise InvalidParameter("--out", expected="a format that needs no grains", got=str(path), remedy=remedy)
 
     def done(self, identity: dict[str, Any]) -> bool:
         """True when all is there and comes from the run `identity`; files of other runs are an error."""
@@ -90,7 +106,7 @@ def plan(
         raise InvalidParameter("--format", expected="a format of one of the outputs", got=format)
     page = report if report is None or report.suffix.lower() in HTML else report / PAGE
     if out or (source is None and (page or stl_folder)):
-        return Outputs(out, page, stl_folder)
+        return Outputs(out, page, stl_folder, others_of(out, format))
     if source is None:
         expected = "at least one output file when there is no --ebsd scan to name the results after"
         raise InvalidParameter("--out", expected=expected, got="none", remedy="Example: --out rve.tif --out rve.vti")
@@ -99,9 +115,18 @@ def plan(
     return Outputs(files, page or Path(f"{stem}_report.html"), stl_folder)
 
 
+def others_of(files: Sequence[Path], format: str | None) -> tuple[Path, ...]:
+    """The files that come beside those named, apart from their provenance."""
+    return tuple(other for path in files for other in files_beside(path, format_for(path, format)))
+
+
 def tagged(path: Path, tag: str) -> Path:
     """The path with `tag` before its suffixes; of several dots only those of a format count (`a.damask.vti`)."""
-    known = [suffix for suffix in (".damask.vti", ".ome.tiff", ".ome.tif") if path.name.lower().endswith(suffix)]
+    known = [
+        suffix
+        for suffix in (".damask.vti", ".material.yaml", ".ome.tiff", ".ome.tif")
+        if path.name.lower().endswith(suffix)
+    ]
     cut = len(path.name) - len(known[0] if known else path.suffix)
     return path.with_name(path.name[:cut] + tag + path.name[cut:])
 

@@ -62,6 +62,8 @@ class Request:
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
         wanted = self.fit != "quick" or bool(self.free) or self.trials is not None
         demand(not wanted or bool(self.ebsd), "--fit", "an --ebsd scan beside it", self.fit)
+        searches = self.fit != "quick" or not (self.free or self.trials)
+        demand(searches, "--fit", "full or a number of samples, with --free or --trials", self.fit)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
         demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)

@@ -66,7 +66,7 @@ def save(sample: Microstructure, outputs: Outputs, job: Job) -> list[Path]:
             from microgen.io.stl import write_grains
 
             write_grains(sample, outputs.stl_folder, overwrite=job.replaces, progress=progress)
-    return [*outputs.files, *([outputs.stl_folder] if outputs.stl_folder else [])]
+    return [*outputs.files, *outputs.beside, *([outputs.stl_folder] if outputs.stl_folder else [])]
 
 
 def save_report(

@@ -106,10 +106,10 @@ def fit(request: TextureRequest, volume: Microstructure, job: Run, base: Curvatu
         job.reporter.say(f"note      {note}")
     for note in target.caveats:
         job.reporter.warn(note)
-    free = tuple(request.free) or None
-    result = searched(
-        base, target, job, budget=request.fit, free=free, path=trials_path(request.trials, request.name, job)
-    )
+    path = trials_path(request.trials, request.name, job)
+    given = {name: getattr(request, name) for name in ("mass", "dx") if getattr(request, name) is not None}
+    how: dict[str, Any] = {"free": request.free or None, "fixed": given}
+    result = searched(base, target, job, budget=request.fit, path=path, **how)
     return Fitted(request.uct, volume, target, result)
 
 
@@ -162,6 +162,6 @@ def grid_of(request: TextureRequest, fitted: Fitted) -> Grid:
 
 
 def base_of(request: TextureRequest) -> Curvatubes:
-    """What is not fitted: eps at least as wide as asked for, and mass and dx where they are given and not free."""
+    """What is not fitted: eps at least as wide as asked for, and mass and dx where they are given."""
     given = {name: getattr(request, name) for name in ("mass", "dx", "eps") if getattr(request, name) is not None}
     return replace(Curvatubes(), **given)

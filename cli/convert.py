@@ -20,7 +20,7 @@ from microgen.io.losses import lost, sentence
 from microgen.provenance import sha256
 
 from ._json import dumps
-from ._outputs import Outputs, check_suffix, format_for
+from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
 from ._request import demand
 from ._result import finish, grid_object, result_object
@@ -135,7 +135,7 @@ def _outputs(out: tuple[Path, ...], format: str | None) -> Outputs:
         check_suffix(path, format, name="OUT")
     if format and not any(format_for(path, format) for path in out):
         raise InvalidParameter("--format", expected="a format of one of the outputs", got=format)
-    return Outputs(out)
+    return Outputs(out, beside=others_of(out, format))
 
 
 def _provenance(sample: Microstructure, file: Path, step: Mapping[str, Any]) -> Provenance:

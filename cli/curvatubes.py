@@ -140,6 +140,7 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Tex
         stl_folder=None,
         format=common.format,
     )
+    outputs.fit(ndim=len(request.shape) or 3, grains=False, format=common.format)
     job = Texture(
         request=request,
         inputs=_region.files(request) | _uct.files(request),
@@ -187,6 +188,7 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     sample = document(sample, job, statistics_object(statistics), printed, comparison=comparison)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
+    written += job.outputs.beside
     written += save_report(sample, job, statistics, comparison=comparison)
     _checkpoint.clear(job)
     tell(statistics, sample.grid.ndim, reporter)

@@ -74,6 +74,8 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         stl_folder=request.stl_grains,
         format=common.format,
     )
+    if not request.sites:
+        outputs.fit(ndim=request.ndim, grains=True, format=common.format)
     job = Job(
         common=common,
         given=given_flags(common),

@@ -22,7 +22,7 @@ from microgen.provenance import sha256, tool_version
 from . import _region
 from ._flags import resolve_device
 from ._machine import check_memory, memory_need
-from ._outputs import check_suffix, format_for, tagged
+from ._outputs import check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
 from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
@@ -64,7 +64,8 @@ def rerun(
     paths = out or (tagged(original, "_rerun"),)
     for path in paths:
         check_suffix(path, format)
-    check_writable([p for path in paths for p in (path, sidecar_path(path))], overwrite=overwrite)
+    others = others_of(paths, format)
+    check_writable([*others, *(p for path in paths for p in (path, sidecar_path(path)))], overwrite=overwrite)
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)
@@ -77,7 +78,7 @@ def rerun(
             _write(sample, path, format=format, overwrite=overwrite)
     same = identical(sample, original)
     fields = {"seed": made.seed, "device": made.device, **_fields(sample), "identical": same}
-    finish(result_object("rerun", reporter, paths, **fields), json=json)
+    finish(result_object("rerun", reporter, [*paths, *others], **fields), json=json)
     if same is False:
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
     reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ def fit(
     target: Target,
     *,
     free: Sequence[str] | None = None,
+    fixed: Mapping[str, float] | None = None,
     budget: str | int = "quick",
     seed: int,
     atlas: Atlas | None = None,
@@ -39,13 +40,13 @@ def fit(
 ) -> FitResult[Any]:
     """Fit a `Polycrystal` to a scan, or `Curvatubes` to a volume or to wished numbers.
 
-    `free` names the parameters that may change (all that can, when not given); the others keep the generator's values
-    (textures: of the atlas entry the search starts from, but mass and dx of the generator). `budget` is "quick", "full"
-    or a number of samples; for polycrystals "quick" corrects the laws by moments and searches nothing. `atlas` is where
-    textures start from; the one that comes with microgen when not given. `search` is gp, random or optuna. `log` keeps
-    every trial as it is made; a log that already holds trials of the same fit is gone on with, and gives the same
-    result. Trials run in `workers` processes (default: one per core; scripts that use more than one need
-    `if __name__ == "__main__":`), on which results do not depend. Deterministic in `seed`.
+    `free` names the parameters that may change (all that can, when not given), `fixed` gives some a value (of textures:
+    mass and dx). The rest keeps what it starts with: the correction by moments, or the polynomial of the atlas entry.
+    `budget` is "quick", "full" or a number of samples; for polycrystals "quick" corrects the laws by moments and
+    searches nothing. `atlas` is where textures start from; the one that comes with microgen when not given. `search` is
+    gp, random or optuna. `log` keeps every trial as it is made; a log that already holds trials of the same fit is gone
+    on with, and gives the same result. Trials run in `workers` processes (default: one per core; scripts that use more
+    than one need `if __name__ == "__main__":`), on which results do not depend. Deterministic in `seed`.
 
     Raises InvalidParameter for pairs that do not go together, unknown names, and budgets below 4 samples.
     """
@@ -53,17 +54,21 @@ def fit(
     if not isinstance(count, int) or count < 4:
         raise InvalidParameter("budget", expected="quick, full, or 4 samples or more", got=budget)
     processes = max(1, min(workers or os.cpu_count() or 1, count))
-    options: dict[str, Any] = {"free": free, "workers": processes, "log": log, "progress": progress}
+    options: dict[str, Any] = {"free": free, "fixed": fixed, "workers": processes, "log": log, "progress": progress}
     plan = Plan(count, seed, search)
     if isinstance(target, WishTarget):  # what is wished for needs no intervals
         plan = replace(plan, least=8, finalists=2, fresh=2)
     if isinstance(generator, Curvatubes) and isinstance(target, VolumeTarget | WishTarget):
         return _texture(generator, target, plan, atlas, options)
     if isinstance(generator, Polycrystal) and isinstance(target, SectionTarget):
-        if budget == "quick":
-            return _corrected(generator, target, seed=seed, progress=progress)
-        from microgen.fitting.polycrystal_fit import fit_polycrystal
+        from microgen.fitting.polycrystal_fit import fit_polycrystal, with_parameters
 
+        if budget == "quick":
+            if free is not None:
+                remedy = "The quick correction searches for nothing: give full, or a number of samples."
+                raise InvalidParameter("budget", expected="a search, with names in free", got=budget, remedy=remedy)
+            found = _corrected(generator, target, seed=seed, progress=progress)
+            return replace(found, generator=with_parameters(found.generator, fixed or {}))
         return fit_polycrystal(generator, target, plan=plan, **options)
     raise InvalidParameter(
         "generator",

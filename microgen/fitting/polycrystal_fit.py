@@ -26,6 +26,8 @@ from microgen.fitting.trials import Evaluation, Runner, TrialLog, Wanted
 from microgen.generators.laws import SizeLaw
 from microgen.generators.polycrystal import Polycrystal
 
+NAMES = ("size.mean", "size.cv", "aspect_ratio.mean", "aspect_ratio.cv", "hard_core", "fabric.concentration")
+"""Parameters that may be free."""
 TERMS = ("equivalent_diameter", "aspect_ratio", "axis_angle")
 """What the laws govern; phases and texture are the scan's own."""
 QUICK_SHARE = 0.15  # of the time of a fit that the correction by moments takes, for the bar
@@ -125,20 +127,21 @@ def fit_polycrystal(
     *,
     plan: Plan,
     free: Sequence[str] | None = None,
+    fixed: Mapping[str, float] | None = None,
     workers: int = 1,
     log: TrialLog | None = None,
     progress: Progress | None = None,
 ) -> FitResult[Polycrystal]:
     """The laws nearest to the scan; see `fit`."""
-    began = time.perf_counter()
+    began, fixed = time.perf_counter(), fixed or {}
+    _check_names(free, fixed)
     first = quick.corrected_laws(target, seed=plan.seed, progress=_part(progress, 0.0, QUICK_SHARE))
-    point = point_of(first.generator)
+    start = with_parameters(first.generator, fixed)
+    point = point_of(start)
     space = around(point)
-    names = space.names if free is None else tuple(free)
-    if not names:
-        raise InvalidParameter("free", expected=f"some of {', '.join(space.names)}", got="none")
+    names = tuple(name for name in space.names if name not in fixed) if free is None else tuple(free)
     space = space.only(names)
-    problem = PolycrystalProblem(target, first.generator, first.fixed, floors(target))
+    problem = PolycrystalProblem(target, start, first.fixed, floors(target))
     runner = Runner(problem, total=plan.total, workers=workers, log=log, progress=_part(progress, QUICK_SHARE, 1.0))
     with runner.pool():
         runner.run([Wanted({name: point[name] for name in names}, plan.seed, "start")])
@@ -155,6 +158,17 @@ def fit_polycrystal(
         outcome.trials,
         first.history,
     )
+
+
+def _check_names(free: Sequence[str] | None, fixed: Mapping[str, float]) -> None:
+    """Before anything is made: names that are none, or are to be free and fixed both, or nothing that is free."""
+    strange = [name for name in (*(free or ()), *fixed) if name not in NAMES]
+    if strange or free == ():
+        raise InvalidParameter("free", expected=f"some of {', '.join(NAMES)}", got=", ".join(strange) or "none")
+    both = [name for name in free or () if name in fixed]
+    if both or set(fixed) == set(NAMES):
+        got = ", ".join(both) or "all of them"
+        raise InvalidParameter("free", expected="parameters without a value of their own", got=got)
 
 
 @dataclass(frozen=True, eq=False)

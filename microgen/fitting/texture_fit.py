@@ -172,7 +172,7 @@ def _point(match: Match, row: Mapping[str, float], step: float) -> dict[str, flo
 
 def around(point: Mapping[str, float]) -> Space:
     """The box that is searched around a start; mass and dx are in it for targets that do not set them."""
-    mass, dx = point["mass"], point["dx"]
+    mass, dx = _clip(point["mass"], *MASSES), point["dx"]
     parts = [
         Parameter("mass", max(mass - 0.2, MASSES[0]), min(mass + 0.2, MASSES[1])),
         Parameter("dx", dx / 1.5, dx * 1.5, log=True),
@@ -193,17 +193,38 @@ def around(point: Mapping[str, float]) -> Space:
 
 
 def texture_problem(
-    base: Curvatubes, target: TextureTarget, *, free: Sequence[str] | None, seed: int, voxels: int = VOXELS
+    base: Curvatubes,
+    target: TextureTarget,
+    *,
+    free: Sequence[str] | None,
+    fixed: Mapping[str, float] | None = None,
+    seed: int,
+    voxels: int = VOXELS,
 ) -> TextureProblem:
     """The problem; raises InvalidParameter for graded generators and names that are no parameter."""
     if base.graded is not None:
         raise InvalidParameter("generator.graded", expected="none: one texture is fitted", got="a graded texture")
     strange = [name for name in free or () if name not in NAMES]
     if strange or free == ():
-        raise InvalidParameter("free", expected=f"some of {', '.join(NAMES)}", got=", ".join(strange))
+        raise InvalidParameter("free", expected=f"some of {', '.join(NAMES)}", got=", ".join(strange) or "none")
+    base, free = _with_fixed(base, free, fixed or {})
     count = math.prod(n // b for n, b in zip(box(target, voxels).shape, target.block))
     floors = target.floors(count, seed=seed)
-    return TextureProblem(target, base, (target.fraction or 0.0) > 0.5, tuple(free or NAMES), seed, floors, voxels)
+    return TextureProblem(target, base, (target.fraction or 0.0) > 0.5, free, seed, floors, voxels)
+
+
+def _with_fixed(
+    base: Curvatubes, free: Sequence[str] | None, fixed: Mapping[str, float]
+) -> tuple[Curvatubes, tuple[str, ...]]:
+    """The generator with the values of `fixed`, and which names are free beside them."""
+    wrong = [name for name in fixed if name not in ("mass", "dx")]
+    if wrong:  # the polynomial is one thing: a part of it cannot stay while the atlas gives the rest
+        raise InvalidParameter("fixed", expected="mass or dx of a texture", got=", ".join(wrong))
+    both = [name for name in free or () if name in fixed]
+    if both:
+        raise InvalidParameter("free", expected="parameters without a value of their own", got=", ".join(both))
+    chosen = tuple(free) if free is not None else tuple(name for name in NAMES if name not in fixed)
+    return replace(base, **fixed), chosen
 
 
 def fit_texture(
@@ -213,13 +234,14 @@ def fit_texture(
     plan: Plan,
     atlas: Atlas | None = None,
     free: Sequence[str] | None = None,
+    fixed: Mapping[str, float] | None = None,
     workers: int = 1,
     log: TrialLog | None = None,
     progress: Progress | None = None,
 ) -> FitResult[Curvatubes]:
     """The texture nearest to the volume; see `fit`. Raises InvalidParameter without an atlas to start from."""
     began = time.perf_counter()
-    problem = texture_problem(base, target, free=free, seed=plan.seed)
+    problem = texture_problem(base, target, free=free, fixed=fixed, seed=plan.seed)
     searched = [name for name in problem.free if name not in problem.corrects]
     if set(searched) & set(SHAPE) and atlas is None:
         raise InvalidParameter("atlas", expected="an atlas of textures to start from", got=None)

@@ -1,8 +1,10 @@
 """One format per file; `read` and `write` pick it by suffix (`.damask.vti` before `.vti`) or by name.
 
 A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; it is imported when first asked for.
-It may have WRITES (the suffixes it writes, where these are fewer), `beside(ms)` (what the JSON beside the file says
-besides), and `holds(ms)` (what of a sample comes back from its files, in the words of `losses`).
+One whose samples take several files has `beside(path)`, which names the others, and `write(ms, path, *others)`; one
+that cannot hold every sample says in NEEDS what it takes: "volume", "grains". It may have WRITES (the suffixes it
+writes, where these are fewer), `header(ms)` (what the JSON beside the file says besides), and `holds(ms)` (what of a
+sample comes back from its files, in the words of `losses`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,13 @@ MODULES: tuple[str, ...] = (
     "osc",
     "ome_tiff",
     "vti",
+    "damask",
+    "abaqus",
+    "abaqus_periodic",
+    "gmsh",
+    "exodus",
+    "neper",
+    "neper_ascii",
     "grain_table",
     "numpy_file",
     "npz",
@@ -72,9 +81,9 @@ def write(ms: Microstructure, path: str | Path, *, format: str | None = None, ov
     """
     from microgen.io.sidecar import write_with_provenance
 
-    writer = find_writer(path, format)
-    beside = getattr(writer, "beside", None)
-    return write_with_provenance(writer.write, ms, path, overwrite=overwrite, beside=beside)
+    writer, others = find_writer(path, format), files_beside(path, format)
+    header = getattr(writer, "header", None)
+    return write_with_provenance(writer.write, ms, path, beside=others, overwrite=overwrite, header=header)
 
 
 def file_of(path: str | Path) -> Path:
@@ -92,6 +101,17 @@ def find_reader(path: str | Path, format: str | None = None) -> ModuleType:
 def find_writer(path: str | Path, format: str | None = None) -> ModuleType:
     """The module that writes files like `path`. Raises UnsupportedFormat."""
     return _find(Path(path), format, "write")
+
+
+def files_beside(path: str | Path, format: str | None = None) -> list[Path]:
+    """The other files that a sample written to `path` takes, apart from its provenance. Raises UnsupportedFormat."""
+    writer = find_writer(path, format)
+    return list(writer.beside(Path(path))) if hasattr(writer, "beside") else []
+
+
+def needs(path: str | Path, format: str | None = None) -> tuple[str, ...]:
+    """What a sample must have to be written to `path`: of "volume" and "grains". Raises UnsupportedFormat."""
+    return tuple(getattr(find_writer(path, format), "NEEDS", ()))
 
 
 def _find(path: Path, format: str | None, verb: str) -> ModuleType:

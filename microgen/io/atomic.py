@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from microgen.errors import InvalidParameter, OutputNotWritable
@@ -36,6 +36,51 @@ def atomic_path(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_paths(targets: Iterable[str | Path], overwrite: bool = False) -> Iterator[list[Path]]:
+    """Yield a temporary path for each target; all become their targets when the block ends well, or none does.
+
+    Raises OutputNotWritable, as `atomic_path` does; targets already replaced are then put back.
+    """
+    resolved = [_resolved(target) for target in targets]
+    for target in resolved:
+        _check_file(target, overwrite)
+    parts, old = [_part(target) for target in resolved], [_part(target) for target in resolved]
+    target = resolved[0]
+    try:
+        yield parts
+        for target, part in zip(resolved, parts):
+            _sync(part)
+            _check_file(target, overwrite)
+        with ExitStack() as undo:
+            for target, part, before in zip(resolved, parts, old):
+                undo.callback(_put_back, target, before, existed=_kept(target, before))
+                os.replace(part, target)
+            undo.pop_all()
+    except OSError as error:
+        raise _not_writable(target, error) from error
+    finally:
+        for leftover in parts + old:
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
+
+
+def _kept(target: Path, before: Path) -> bool:
+    """Keep what is at `target` under the name `before` too; False when there is nothing."""
+    if not target.exists():
+        return False
+    try:
+        os.link(target, before)
+    except OSError:  # a disk that knows no links
+        shutil.copy2(target, before)
+    return True
+
+
+def _put_back(target: Path, before: Path, *, existed: bool) -> None:
+    with suppress(OSError):
+        os.replace(before, target) if existed else target.unlink(missing_ok=True)
 
 
 @contextmanager

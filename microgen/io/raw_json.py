@@ -41,7 +41,7 @@ class Layout:
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write grain labels, else the level set, else grey values, else phases (+ 1); little endian, x fastest.
 
-    What they are is in the JSON beside them (`beside`). Raises InvalidParameter when there is none of them or the grid
+    What they are is in the JSON beside them (`header`). Raises InvalidParameter when there is none of them or the grid
     is not square.
     """
     _, values = one_array.chosen(ms, "a .raw file")
@@ -50,7 +50,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
             file.write(slab.data)
 
 
-def beside(ms: Microstructure) -> dict[str, Any]:
+def header(ms: Microstructure) -> dict[str, Any]:
     """What the JSON beside the file says of its layout."""
     name, values = one_array.chosen(ms, "a .raw file")
     sample = json.loads(one_array.sample_json(ms, name))

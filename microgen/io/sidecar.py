@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
-from microgen.io.atomic import atomic_path, check_writable
+from microgen.io.atomic import atomic_path, atomic_paths, check_writable
 from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
@@ -24,36 +24,43 @@ def sidecar_path(path: str | Path) -> Path:
 
 
 def write_with_provenance(
-    writer: Callable[[Microstructure, Path], object],
+    writer: Callable[..., object],
     ms: Microstructure,
     path: str | Path,
     *,
+    beside: Sequence[Path] = (),
     overwrite: bool = False,
-    beside: Callable[[Microstructure], Mapping[str, Any]] | None = None,
+    header: Callable[[Microstructure], Mapping[str, Any]] | None = None,
 ) -> list[Path]:
-    """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, both whole or neither.
+    """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, all whole or none.
 
-    `beside` gives what the JSON shall say besides: formats without a header have theirs there. Returns both paths.
-    Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
+    Formats of several files have `beside`: `writer(ms, temporary path, *temporary paths of beside)` writes those too.
+    `header` gives what the JSON shall say besides: formats without a header have theirs there.
+    Returns all paths. Raises OutputNotWritable, and what the writer raises for samples it cannot hold.
     """
     path = Path(path)
-    check_writable([path, sidecar_path(path)], overwrite=overwrite)
-    with atomic_path(path, overwrite) as part:
-        writer(ms, part)
-        write_sidecar(ms, path, overwrite=overwrite, more=beside(ms) if beside else None)
-    return [path, sidecar_path(path)]
+    paths = [path, *beside, sidecar_path(path)]
+    check_writable(paths, overwrite=overwrite)
+    with atomic_paths(paths, overwrite) as parts:
+        writer(ms, *parts[:-1])
+        _write_provenance(ms, parts[-1], header(ms) if header else None)
+    return paths
 
 
 def write_sidecar(
     ms: Microstructure, path: str | Path, *, overwrite: bool = False, more: Mapping[str, Any] | None = None
 ) -> Path:
     """Write the provenance of `ms`, and `more`, beside `path` and return where. Raises OutputNotWritable."""
+    with atomic_path(sidecar_path(path), overwrite) as part:
+        _write_provenance(ms, part, more)
+    return sidecar_path(path)
+
+
+def _write_provenance(ms: Microstructure, part: Path, more: Mapping[str, Any] | None) -> None:
     text = provenance_json(provenance_of(ms), indent=2)
     if more:
         text = json.dumps({**more, **json.loads(text)}, indent=2)
-    with atomic_path(sidecar_path(path), overwrite) as part:
-        part.write_text(text + "\n", encoding="ascii")
-    return sidecar_path(path)
+    part.write_text(text + "\n", encoding="ascii")
 
 
 def read_provenance(path: str | Path) -> Provenance:

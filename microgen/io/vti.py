@@ -90,7 +90,7 @@ def _colours(ms: Microstructure, orientation: np.ndarray, phase_id: np.ndarray) 
 
 
 def read(path: str | Path) -> Microstructure:
-    """Read a .vti with cell arrays grain_id or phase_id, and orientation; raw appended data, packed by zlib or not.
+    """Read a .vti with cell arrays grain_id or phase_id, and orientation; data raw or inline, packed by zlib or not.
 
     Raises UnreadableFile for damaged files, UnsupportedFormat for other encodings and contents.
     """

@@ -3,16 +3,19 @@
 Written block by block without VTK: no copy of a whole volume of quaternions is held, blocks are packed on all cores,
 and `import vtk` is not paid for. Read without VTK, which prints on damage instead of raising and trusts every header.
 Layout after VTK's XML format 1.0: each array is [number of blocks, bytes of a block, bytes of a shorter last one or 0,
-packed bytes of each block] followed by the blocks; cells x fastest.
+packed bytes of each block] followed by the blocks; cells x fastest. Inline arrays are the same two parts in base64.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from xml.etree import ElementTree
@@ -48,16 +51,27 @@ def text_array(name: str, text: str) -> Array:
     return Array(name, "String", 1, len(data), lambda a, b: data[a:b])
 
 
-def write_image(path: str | Path, grid: Grid, *, fields: list[Array], cells: list[Array]) -> None:
-    """Write image data with texts in FieldData and arrays per cell, x fastest."""
+def write_image(path: str | Path, grid: Grid, *, fields: list[Array], cells: list[Array], inline: bool = False) -> None:
+    """Write image data with texts in FieldData and arrays per cell, x fastest.
+
+    `inline` puts each array as one line of base64 into the XML, as readers want that know no appended data.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         packed = [_packed(array, pool) for array in fields + cells]
-    offsets = np.cumsum([0] + [sum(map(len, pieces)) for pieces in packed]).tolist()
+    if inline:
+        texts = [b64encode(pieces[0]) + b64encode(b"".join(pieces[1:])) for pieces in packed]
+        places = [f'format="binary">\n{text.decode("ascii")}\n</' for text in texts]
+    else:
+        offsets = np.cumsum([0] + [sum(map(len, pieces)) for pieces in packed]).tolist()
+        places = [f'format="appended" offset="{at}">\n</' for at in offsets]
     with open(path, "wb") as file:
-        file.write(_head(grid, list(zip(fields, offsets)), list(zip(cells, offsets[len(fields) :]))).encode())
-        for pieces in packed:
-            file.writelines(pieces)
-        file.write(b"\n</AppendedData>\n</VTKFile>\n")
+        file.write(_head(grid, list(zip(fields, places)), list(zip(cells, places[len(fields) :]))).encode())
+        if not inline:
+            file.write(b'<AppendedData encoding="raw">\n_')
+            for pieces in packed:
+                file.writelines(pieces)
+            file.write(b"\n</AppendedData>\n")
+        file.write(b"</VTKFile>\n")
 
 
 def _packed(array: Array, pool: ThreadPoolExecutor) -> list[bytes]:
@@ -73,19 +87,17 @@ def _packed(array: Array, pool: ThreadPoolExecutor) -> list[bytes]:
     return [np.array(header, dtype="<u8").tobytes(), *blocks]
 
 
-def _head(grid: Grid, fields: list[tuple[Array, int]], cells: list[tuple[Array, int]]) -> str:
-    # A plane lies at z = 0 and its cells are flat.
+def _head(grid: Grid, fields: list[tuple[Array, str]], cells: list[tuple[Array, str]]) -> str:
+    # A plane lies at z = 0 and its cells are flat. A line a tag: readers exist that go by lines.
     extent = " ".join(f"0 {n}" for n in (*grid.shape, 0)[:3])
     origin = " ".join(repr(o) for o in (*grid.origin, 0.0)[:3])
     spacing = " ".join(repr(h) for h in (*grid.spacing, 1.0)[:3])
     field_xml = "".join(
-        f'<Array type="String" Name={quoteattr(a.name)} NumberOfTuples="1" format="appended" offset="{at}"/>\n'
-        for a, at in fields
+        f'<Array type="String" Name={quoteattr(a.name)} NumberOfTuples="1" {place}Array>\n' for a, place in fields
     )
     cell_xml = "".join(
-        f'<DataArray type="{a.kind}" Name={quoteattr(a.name)} NumberOfComponents="{a.components}" '
-        f'format="appended" offset="{at}"/>\n'
-        for a, at in cells
+        f'<DataArray type="{a.kind}" Name={quoteattr(a.name)} NumberOfComponents="{a.components}" {place}DataArray>\n'
+        for a, place in cells
     )
     return (
         '<?xml version="1.0"?>\n<VTKFile type="ImageData" version="1.0" byte_order="LittleEndian" '
@@ -93,7 +105,6 @@ def _head(grid: Grid, fields: list[tuple[Array, int]], cells: list[tuple[Array, 
         f'<ImageData WholeExtent="{extent}" Origin="{origin}" Spacing="{spacing}">\n'
         f'<FieldData>\n{field_xml}</FieldData>\n<Piece Extent="{extent}">\n'
         f'<CellData Scalars="{cells[0][0].name}">\n{cell_xml}</CellData>\n</Piece>\n</ImageData>\n'
-        '<AppendedData encoding="raw">\n_'
     )
 
 
@@ -167,63 +178,85 @@ class ImageFile:
         return np.moveaxis(values, 0, -1) if components > 1 else values
 
     def _bytes(self, element: ElementTree.Element, expected: int | None) -> bytes | bytearray:
-        if element.get("format") != "appended":
-            raise UnsupportedFormat(
-                f"{self.path}: expected raw appended data, got {element.get('format')}. "
-                "Save it again as appended, not encoded."
-            )
+        place = element.get("format")
+        if place not in ("appended", "binary"):
+            remedy = "Save it again as appended, not encoded."
+            raise UnsupportedFormat(f"{self.path}: expected raw appended or inline binary data, got {place}. {remedy}")
         try:
+            if place == "binary":
+                data = self._decoded(element.text or "")
+                return self._array(io.BytesIO(data), len(data), expected)
             with open(self.path, "rb") as file:
                 file.seek(self.start + int(element.get("offset", "0")))
-                return self._unpack(file, expected) if self.packed else self._plain(file, expected)
+                return self._array(file, self.path.stat().st_size, expected)
         except (ValueError, OSError, OverflowError, MemoryError, zlib.error) as error:
             name = element.get("Name")
             raise UnreadableFile(self.path, f"array {name} is truncated or damaged ({error})") from error
 
-    def _numbers(self, file: BinaryIO, count: int) -> list[int]:
-        dtype = np.dtype(self.order + self.header)
-        return np.frombuffer(_exactly(file, count * dtype.itemsize, self.path), dtype=dtype).tolist()
+    def _decoded(self, text: str) -> bytes:
+        """Inline data as bytes: of packed ones the header is encoded by itself."""
+        text, width = text.strip(), np.dtype(self.header).itemsize
+        if not self.packed:
+            return b64decode(text, validate=True)
+        start = b64decode(text[:12], validate=True)[:width]
+        count = int(np.frombuffer(start, dtype=self.order + self.header)[0])
+        size = (3 + count) * width
+        cut = -(-size // 3) * 4
+        if cut > len(text):
+            raise ValueError("the data end too early")
+        return b64decode(text[:cut], validate=True)[:size] + b64decode(text[cut:], validate=True)
 
-    def _plain(self, file: BinaryIO, expected: int | None) -> bytes:
-        (size,) = self._numbers(file, 1)
+    def _array(self, file: BinaryIO, size: int, expected: int | None) -> bytes | bytearray:
+        """The unpacked bytes of the array at which `file`, of `size` bytes, stands."""
+        take = partial(_exactly, file, size)
+        return self._unpack(take, expected) if self.packed else self._plain(take, expected)
+
+    def _numbers(self, take: Callable[[int], bytes], count: int) -> list[int]:
+        dtype = np.dtype(self.order + self.header)
+        return np.frombuffer(take(count * dtype.itemsize), dtype=dtype).tolist()
+
+    def _plain(self, take: Callable[[int], bytes], expected: int | None) -> bytes:
+        (size,) = self._numbers(take, 1)
         if expected is not None and size != expected:
             raise ValueError(f"{size} bytes where {expected} were expected")
-        return _exactly(file, size, self.path)
+        return take(size)
 
-    def _unpack(self, file: BinaryIO, expected: int | None) -> bytearray:
-        count, size, last = self._numbers(file, 3)
+    def _unpack(self, take: Callable[[int], bytes], expected: int | None) -> bytearray:
+        count, size, last = self._numbers(take, 3)
         total = count * size if not last else (count - 1) * size + last
         if expected is not None and total != expected:
             raise ValueError(f"{total} bytes where {expected} were expected")
         check_claim(self.path, total)
         out = bytearray()
-        for number, packed in enumerate(self._numbers(file, count)):
+        for number, packed in enumerate(self._numbers(take, count)):
             wanted = last if last and number == count - 1 else size
             stream = zlib.decompressobj()
-            block = stream.decompress(_exactly(file, packed, self.path), wanted + 1)
+            block = stream.decompress(take(packed), wanted + 1)
             if len(block) != wanted or not stream.eof:
                 raise ValueError(f"block {number} is not {wanted} bytes")
             out += block
         return out
 
 
-def _exactly(file: BinaryIO, count: int, path: Path) -> bytes:
+def _exactly(file: BinaryIO, size: int, count: int) -> bytes:
     # Asked before reading: read() would first make room for whatever a damaged header announces.
-    if count > path.stat().st_size - file.tell():
+    if count > size - file.tell():
         raise ValueError("the file ends too early")
     return file.read(count)
 
 
 def _parsed_head(file: BinaryIO, path: Path) -> tuple[ElementTree.Element, int]:
-    """The XML before the appended data, and where these begin."""
+    """The XML before the appended data, and where these begin; all of it when the data are inline."""
     head = file.read(_LONGEST_HEAD)
     at = head.find(b"<AppendedData")
     if at < 0:
-        root = ElementTree.fromstring(head)
-        raise UnsupportedFormat(f"{path}: expected VTK data in an appended block, got <{root.tag}> without one.")
+        root = ElementTree.fromstring(head + file.read())
+        if root.tag != "VTKFile":
+            raise UnsupportedFormat(f"{path}: expected a file of VTK, got <{root.tag}>.")
+        return root, 0
     ends = head.find(b">", at)
     if b'encoding="raw"' not in head[at:ends]:
-        raise UnsupportedFormat(f"{path}: expected raw appended data. Save it again as appended, not encoded.")
+        raise UnsupportedFormat(f"{path}: expected raw appended data, got encoded. Save it again as raw.")
     start = head.find(b"_", ends)
     if min(ends, start) < 0:
         raise ValueError("the appended data do not begin")

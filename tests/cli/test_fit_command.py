@@ -82,11 +82,12 @@ def test_a_dry_run_makes_nothing(fitted: Path, microgen) -> None:
 def test_laws_are_searched_and_the_findings_told(microgen) -> None:
     done = microgen(
         *("polycrystal", "--ebsd", SAMPLE, "--fit", 6, "--grains", 100, "--shape", 32, 32, 32),
-        *("--free", "size.mean", "size.cv", "--out", "rve.tif", "--json"),
+        *("--free", "size.mean", "aspect-ratio.mean", "--size.cv", 0.4, "--out", "rve.tif", "--json"),
     )
     assert done.code == 0, done.err
     found = done.json["fit"]
-    assert set(found["estimates"]) == {"size.mean", "size.cv"}
+    assert set(found["estimates"]) == {"size.mean", "aspect_ratio.mean"}
+    assert read_provenance("rve.tif.json").configuration["size"]["cv"] == 0.4  # what is given is not searched for
     assert found["samples"] == 15
     assert "of p95 on fresh seeds" in done.err
     assert len(Path("rve_trials.jsonl").read_text().splitlines()) == 16
@@ -113,6 +114,13 @@ def test_what_cannot_be_fitted(flags: list[str], code: int, word: str, microgen)
     assert done.code == code, done.err
     assert word in done.err
     assert not Path("x.tif").exists()
+
+
+@pytest.mark.parametrize("flags", [["--free", "size.mean"], ["--fit", 6, "--free", "size"]])
+def test_names_that_no_search_would_use(flags: list[str], microgen) -> None:
+    done = microgen("polycrystal", "--ebsd", SAMPLE, *flags, "--out", "rve.tif")
+    assert done.code == 2
+    assert "free" in done.err
 
 
 def volume(full: np.ndarray) -> Microstructure:

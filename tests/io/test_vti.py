@@ -126,10 +126,24 @@ def test_raw_files_of_vtk_are_read(tmp_path: Path, compressor: str | None, heade
     assert np.array_equal(back.grain_id.ravel(order="F"), np.arange(5 * 7 * 6))
 
 
-def test_other_encodings_and_contents_are_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compressed", [None, "zlib"])
+def test_inline_files_of_pyvista_are_read(tmp_path: Path, compressed: str | None) -> None:
     pyvista = pytest.importorskip("pyvista")
-    image = pyvista.ImageData(dimensions=(6, 8, 7))
-    image.save(tmp_path / "a.vti")
+    image = pyvista.ImageData(dimensions=(6, 8, 7), spacing=(0.5, 1, 2))
+    image.cell_data["grain_id"] = np.arange(5 * 7 * 6)
+    image.save(tmp_path / "a.vti", compression=compressed)
+    back = vti.read(tmp_path / "a.vti")
+    assert back.grid == Grid((5, 7, 6), (0.5, 1, 2))
+    assert np.array_equal(back.grain_id.ravel(order="F"), np.arange(5 * 7 * 6))
+
+
+def test_other_encodings_and_contents_are_refused_by_name(tmp_path: Path) -> None:
+    pyvista, io = pytest.importorskip("pyvista"), pytest.importorskip("vtkmodules.vtkIOXML")
+    writer = io.vtkXMLImageDataWriter()
+    writer.SetInputData(pyvista.ImageData(dimensions=(6, 8, 7)))
+    writer.SetFileName(str(tmp_path / "a.vti"))
+    writer.EncodeAppendedDataOn()
+    writer.Write()
     with pytest.raises(UnsupportedFormat, match="appended"):
         vti.read(tmp_path / "a.vti")
     (tmp_path / "a.vti").write_text('<VTKFile type="PolyData"><AppendedData encoding="raw">_</AppendedData></VTKFile>')
