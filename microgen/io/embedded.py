@@ -116,9 +116,15 @@ def check_claim(path: Path, claimed: int, size: int | None = None) -> None:
     size = path.stat().st_size if size is None else size
     if claimed > 1100 * size:
         raise UnreadableFile(path, f"announces {claimed} bytes of data in a file of {size}")
+    check_memory(path, claimed)
+
+
+def check_memory(path: Path, claimed: int) -> None:
+    """Refuse data that no room can be found for."""
     there = memory()
     if there is not None and claimed > there:
-        raise UnreadableFile(path, f"holds {claimed} bytes of data, this machine has {there} bytes of memory")
+        remedy = "Use a machine with more memory, or a part of the volume."
+        raise UnreadableFile(path, f"holds {claimed} bytes of data, this machine has {there}", remedy=remedy)
 
 
 def memory() -> int | None:

@@ -7,6 +7,7 @@ the same sample gives the same bytes (tifffile's holds a random UUID); fields af
 from __future__ import annotations
 
 import logging
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -47,6 +48,11 @@ PIXELS |= {"float32": "float", "float64": "double"}
 """numpy's name of a type -> OME's."""
 _PROVENANCE, _SAMPLE = "microgen/provenance", "microgen/sample"
 MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
+_MOST_PAGES = 2**16
+_DEFLATE, _UNBOUNDED = (8, 32946), (34925,)
+"""Numbers of packings: deflate, and LZMA, which can stand for thousands of times its bytes."""
+_SMALL = 2**26
+"""Bytes that any part of a page may unpack to."""
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError),
     *(OSError, struct.error, zlib.error, ElementTree.ParseError),
@@ -206,6 +212,8 @@ def _imagej(tif: TiffFile, path: Path) -> emb.Embedded:
 
 def read_pages(tif: TiffFile, path: Path) -> np.ndarray:
     """The only image of the file, [(z,) y, x]."""
+    if len(tif.pages) > _MOST_PAGES:
+        raise UnsupportedFormat(f"{path}: holds {len(tif.pages)} pages, more than {_MOST_PAGES}.")
     if not tif.series:
         raise UnreadableFile(path, "holds no image", remedy="Write or copy it again.")
     if len(tif.series) > 1:
@@ -217,10 +225,31 @@ def read_pages(tif: TiffFile, path: Path) -> np.ndarray:
     emb.check_claim(path, series.nbytes, size)
     for number, page in enumerate(series.pages):
         # tifffile fills with zeros whatever is missing: a truncated file would come out as void.
-        ends = () if page is None else [a + n if n else size + 1 for a, n in zip(page.dataoffsets, page.databytecounts)]
-        if not ends or max(ends) > size:
+        parts = [] if page is None else list(zip(page.dataoffsets, page.databytecounts))
+        if not parts or max(a + n if n else size + 1 for a, n in parts) > size:
             raise UnreadableFile(path, f"is truncated: page {number} is not whole", remedy="Write or copy it again.")
+        _check_packing(tif, page, parts, path=path)
     return series.asarray()
+
+
+def _check_packing(tif: TiffFile, page: Any, parts: list[tuple[int, int]], *, path: Path) -> None:
+    """Refuse parts of a page that would unpack to far more than their share of it, before tifffile unpacks them."""
+    kind = int(page.keyframe.compression)
+    if kind in _UNBOUNDED:
+        raise UnsupportedFormat(f"{path}: is packed in a way that is not read. Save it by ZIP (deflate), or unpacked.")
+    if kind not in _DEFLATE:
+        return
+    share = math.prod(page.keyframe.chunks) * page.keyframe.dtype.itemsize
+    for offset, count in parts:
+        if 1032 * count <= max(_SMALL, share):
+            continue
+        tif.filehandle.seek(offset)
+        stream, data, total = zlib.decompressobj(), tif.filehandle.read(count), 0
+        while data and total <= share:
+            total += len(stream.decompress(data, _SMALL // 16))
+            data = stream.unconsumed_tail
+        if total > share:
+            raise UnreadableFile(path, f"a page unpacks to more than {share} bytes", remedy="Write or copy it again.")
 
 
 def _foreign(tif: TiffFile, labels: np.ndarray, found: emb.Embedded) -> Microstructure:

@@ -18,8 +18,8 @@ def exactly(stream: Stream | BinaryIO, count: int) -> bytearray:
     """The next `count` bytes; ValueError when there are fewer."""
     data = bytearray()
     while len(data) < count:
-        piece = stream.read(min(PIECE, count - len(data)))
-        if not piece:
+        got = stream.read(min(PIECE, count - len(data)))
+        if not got:
             raise ValueError(f"ends after {len(data)} of {count} bytes")
-        data += piece
+        data += got
     return data

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
+from microgen.io.embedded import check_memory
 from microgen.io.grey import grey_volume
 from microgen.io.ome_tiff import opened, read_pages
 from microgen.microstructure import Microstructure
@@ -30,6 +31,7 @@ def read(path: str | Path) -> Microstructure:
     if len({f.suffix.lower() for f in files}) > 1:
         raise UnreadableFile(path, "holds pictures of several formats", remedy="Keep the slices only.")
     first = _picture(files[0])
+    check_memory(path, first.nbytes * len(files))
     volume = np.empty((*first.shape, len(files)), first.dtype)
     for k, file in enumerate(files):
         page = first if k == 0 else _picture(file)
@@ -66,5 +68,5 @@ def _png(path: Path) -> np.ndarray:
             if picture.mode not in ("1", "L", "I", "F") and not picture.mode.startswith("I;16"):
                 raise UnsupportedFormat(f"{path}: expected a grey picture, got one of mode {picture.mode}.")
             return np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise UnreadableFile(path, f"is no whole PNG ({error})", remedy="Write or copy it again.") from error

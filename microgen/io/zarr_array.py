@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
-from microgen.io.embedded import memory
+from microgen.io.embedded import check_memory
 from microgen.io.zarr_codecs import Codec, checksum, codec_v2, codec_v3
 
 CHUNK, SHARD = 64, 4
@@ -232,9 +232,7 @@ def _check_size(folder: Path, layout: _Layout) -> None:
         raise ValueError(f"shape {layout.shape} in chunks of {layout.inner}")
     if len(layout.chunk) != d or len(layout.inner) != d or any(c % i for c, i in zip(layout.chunk, layout.inner)):
         raise ValueError(f"chunks of {layout.inner} in files of {layout.chunk} for shape {layout.shape}")
-    claimed, there = math.prod(layout.shape) * layout.dtype.itemsize, memory()
-    if there is not None and claimed > there:
-        raise UnreadableFile(folder, f"announces {claimed} bytes, this machine has {there} bytes of memory")
+    check_memory(folder, math.prod(layout.shape) * layout.dtype.itemsize)
     if math.prod(layout.inner) * layout.dtype.itemsize > LARGEST_CHUNK:
         raise UnsupportedFormat(f"{folder}: has chunks of more than {LARGEST_CHUNK} bytes. Store it in smaller ones.")
 

@@ -12,6 +12,7 @@ from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io import grey_tiff
 from microgen.io.grey import DAMAGE
 from microgen.io.ome_tiff import MAGIC, opened
+from microgen.io.packed import exactly
 from microgen.microstructure import Microstructure
 
 NAME = "zip"
@@ -42,7 +43,7 @@ def _unpacked(path: Path) -> tuple[str, bytes]:
                 head = packed.read(4)
                 if head not in MAGIC:
                     raise UnsupportedFormat(f"{path}: {member.filename} in it is no TIFF.")
-                return member.filename, head + packed.read()
+                return member.filename, head + exactly(packed, member.file_size - len(head))
     except _DAMAGE as error:
         raise UnreadableFile(path, f"is no whole zip archive ({error})", remedy="Copy it again.") from error
 
@@ -54,6 +55,9 @@ def _picture(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
         what = "Unpack it and give the folder of slices." if pictures else "Unpack it and give the file in it."
         raise UnsupportedFormat(f"{path}: expected one TIFF in the archive, found {len(pictures)}. {what}")
     member = pictures[0]
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Of LZMA and bzip2 a byte can stand for millions, and zipfile unpacks all that it has read.
+        raise UnsupportedFormat(f"{path}: is packed in an uncommon way. Unpack it and give the file in it.")
     claim = f"claims {member.file_size} bytes in {member.compress_size}"
     if member.file_size > DENSEST * max(member.compress_size, 1):
         raise UnreadableFile(path, claim, remedy="Copy it again.")
