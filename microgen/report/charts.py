@@ -59,14 +59,21 @@ def histogram(
     limits: tuple[float, float] | None = None,
     bins: int = 0,
     marks: Sequence[tuple[float, str]] = (),
+    lines: Sequence[tuple[np.ndarray, np.ndarray, str]] = (),
 ) -> str:
-    """Shares per bin, first series filled, others outlined; values beyond the limits count at the ends."""
+    """Shares per bin, first series filled, others outlined; values beyond the limits count at the ends.
+
+    `lines` are places, densities there (1/unit) and CSS class; they are drawn as shares per bin.
+    """
     edges = _bin_edges(series, limits or value_range(series), bins)
     low, high = edges[0], edges[-1]
     counts = [np.histogram(np.clip(s.values, low, high), edges, weights=s.shares)[0] for s in series]
-    frame = Frame(low, high, 1.12 * max(float(c.max()) for c in counts) or 1.0)
+    width = (high - low) / (len(edges) - 1)
+    tallest = max([float(c.max()) for c in counts] + [width * float(y.max()) for _, y, _ in lines])
+    frame = Frame(low, high, 1.12 * tallest or 1.0)
     body = [_outline(frame, edges, count, s.style) for s, count in zip(series, counts)]
     body += [_mark(frame, place, style) for place, style in marks]
+    body += [f'<path class="line {style}" d="{_path(zip(frame.x(x), frame.y(width * y)))}"/>' for x, y, style in lines]
     return _chart(frame, body, label=label, vertical="share", percent=True)
 
 
