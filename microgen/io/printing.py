@@ -1,4 +1,4 @@
-"""A sample as a solid in mm: meshed once, written to any number of .stl and .3mf files, its report beside them."""
+"""A sample as a solid in mm: meshed once, written to any number of files, its report beside them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from microgen.errors import InvalidParameter
-from microgen.io import embedded as emb, stl, threemf
-from microgen.io.sidecar import write_with_provenance
-from microgen.meshing import PRINTERS, Clip, Printability, Solid, is_watertight, printable_solid
+from microgen.io import embedded as emb, stl
+from microgen.io.bodies import GREY
+from microgen.io.surfaces import SUFFIXES as SURFACES, write_surfaces
+from microgen.meshing import PRINTERS, Body, Clip, Printability, Solid, is_watertight, printable_solid
 from microgen.microstructure import Microstructure
 
-SUFFIXES = (*stl.SUFFIXES, *threemf.SUFFIXES)
+SUFFIXES = SURFACES
 SHAPES = ("cylinder", "sphere")
 
 
@@ -73,17 +74,9 @@ def _clip(options: Print) -> Clip | None:
 
 
 def write_solid(solid: Solid, ms: Microstructure, path: str | Path, *, overwrite: bool = False) -> list[Path]:
-    """Write to an .stl or .3mf, with the provenance of `ms` and the report; returns the paths written."""
-    path, told = Path(path), with_report(ms, solid)
-
-    def write(sample: Microstructure, part: Path) -> None:
-        if path.name.lower().endswith(threemf.SUFFIXES):
-            name = ms.phases[0].name if ms.phases else "solid"
-            threemf.write_objects([(name, solid.mesh)], part, provenance=emb.provenance_of(sample))
-        else:
-            stl.write_mesh(solid.mesh, part)
-
-    return write_with_provenance(write, told, path, overwrite=overwrite)
+    """Write to an .stl, .3mf, .ply, .obj or .glb, with provenance and report; returns the paths written."""
+    name = ms.phases[0].name if ms.phases else "solid"
+    return write_surfaces([Body(name, solid.mesh, GREY)], with_report(ms, solid), path, overwrite=overwrite)
 
 
 def with_report(ms: Microstructure, solid: Solid) -> Microstructure:

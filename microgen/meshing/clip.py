@@ -9,6 +9,7 @@ import numpy as np
 
 from microgen.errors import InvalidParameter
 from microgen.meshing.mesh import TriangleMesh
+from microgen.meshing.rays import ray_crossings
 
 FADE = 2.0
 """Voxels over which the signed distance to the shape goes from 0 to 1: about the width of a phase field's interface."""
@@ -78,30 +79,11 @@ def signed_distance(triangles: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
     for axis in range(3):
         turned = np.moveaxis(votes, axis, 2), np.moveaxis(inverse, axis, 2)
         order = [k for k in range(3) if k != axis] + [axis]
-        line, height = _crossings(triangles[:, :, order], turned[0].shape)
+        line, height, _ = ray_crossings(triangles[:, :, order], turned[0].shape)
         _vote(turned[0], line, height)
         _near(turned[1], line, height)
     distance = np.where(inverse > 0, 1 / np.sqrt(np.maximum(inverse, 1e-30)), 2.0)
     return np.where(votes >= 2, 1.0, -1.0) * np.minimum(distance, 2.0)
-
-
-def _crossings(triangles: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Rays (i, j) along the last axis that hit a triangle, flat int [n], and at which height, float [n]."""
-    # Rays a hair beside the lattice hit no corner or edge of an outline made on the same lattice.
-    flat = triangles[:, :, :2] - np.array([1.37e-5, 2.11e-5])
-    low = np.clip(np.ceil(flat.min(axis=1)), 0, None).astype(int)
-    high = np.minimum(np.floor(flat.max(axis=1)).astype(int), np.array(shape[:2]) - 1)
-    size = np.maximum(high - low + 1, 0)
-    count = size.prod(axis=1)
-    which = np.repeat(np.arange(len(triangles)), count)
-    rank = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-    at = low[which] + np.stack(np.divmod(rank, np.maximum(size[which, 1], 1)), axis=1)
-    a, b, c = (flat[which, k] - at for k in range(3))
-    parts = np.stack([p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0] for p, q in ((b, c), (c, a), (a, b))])
-    hit = ((parts > 0).all(axis=0) | (parts < 0).all(axis=0)) & (parts.sum(axis=0) != 0)
-    weights = parts[:, hit] / parts[:, hit].sum(axis=0)
-    height = np.einsum("kn,nk->n", weights, triangles[which[hit], :, 2])
-    return at[hit] @ np.array([shape[1], 1]), height
 
 
 def _vote(votes: np.ndarray, line: np.ndarray, height: np.ndarray) -> None:
