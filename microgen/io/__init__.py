@@ -31,6 +31,8 @@ MODULES: tuple[str, ...] = (
     "exodus",
     "neper",
     "neper_ascii",
+    "dream3d",
+    "dream3d_v7",
     "grain_table",
     "numpy_file",
     "grey_numpy",
