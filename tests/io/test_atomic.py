@@ -187,6 +187,12 @@ def test_an_empty_folder_is_taken_and_a_full_one_only_on_request(tmp_path: Path)
     assert entries(tmp_path / "stl") == ["grain_1.stl"]
 
 
+def write_both(folder: Path) -> None:
+    with atomic_paths([folder / "a", folder / "b"], True) as parts:
+        for part in parts:
+            part.write_text("new")
+
+
 @pytest.mark.parametrize("before", [[], ["a"], ["a", "b"]])
 @pytest.mark.parametrize("links", [True, False])
 def test_several_files_appear_together_or_not_at_all(
@@ -209,15 +215,9 @@ def test_several_files_appear_together_or_not_at_all(
     monkeypatch.setattr(os, "replace", second_fails)
     if not links:
         monkeypatch.setattr(os, "link", no_links)
-    with (
-        pytest.raises(OutputNotWritable, match="b: cannot be written"),
-        atomic_paths([tmp_path / "a", tmp_path / "b"], True) as parts,
-    ):
-        for part in parts:
-            part.write_text("new")
+    with pytest.raises(OutputNotWritable, match="b: cannot be written"):
+        write_both(tmp_path)
     assert entries(tmp_path) == before
     assert all((tmp_path / name).read_text() == "old" for name in before)
-    with atomic_paths([tmp_path / "a", tmp_path / "b"], True) as parts:
-        for part in parts:
-            part.write_text("new")
+    write_both(tmp_path)
     assert entries(tmp_path) == ["a", "b"]
