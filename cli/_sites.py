@@ -8,7 +8,8 @@ from pathlib import Path
 import microgen
 from microgen import Grid, Microstructure, Phase, Provenance
 from microgen.errors import InvalidParameter, UnreadableFile
-from microgen.io.grain_table import GrainTable, read_table
+from microgen.io.grain_lists import read_table
+from microgen.io.grain_table import GrainTable
 from microgen.provenance import sha256
 
 from ._job import Job

@@ -14,7 +14,7 @@ from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
 from microgen.io.atomic import check_writable
-from microgen.io.grain_table import read_table
+from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
 from microgen.io.sidecar import sidecar_path
 from microgen.provenance import sha256, tool_version

@@ -87,7 +87,7 @@ def read_provenance(path: str | Path) -> Provenance:
 
 def _embedded(path: Path) -> Provenance | None:
     """Provenance in the file, found by the file's first bytes rather than by its name."""
-    from microgen.io import glb, nifti, npz, nrrd, ome_tiff, threemf, vti
+    from microgen.io import dream3d_read, glb, nifti, npz, nrrd, ome_tiff, threemf, vti
 
     try:
         with open(path, "rb") as file:
@@ -106,6 +106,8 @@ def _embedded(path: Path) -> Provenance | None:
             return threemf.read_embedded(path)
         if start.startswith(glb.MAGIC):
             return glb.read_embedded(path)
+        if start.startswith(b"\x89HDF"):
+            return dream3d_read.read_embedded(path)
     except UnsupportedFormat:
         return None
     except OSError as error:
