@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from microgen.errors import InvalidParameter, OutputNotWritable, UnsupportedFormat
-from microgen.io import files_beside, find_writer, needs
+from microgen.io import files_beside, find_writer, needs, suffixes_of
 from microgen.io.atomic import check_writable
 from microgen.io.sidecar import sidecar_path
 
@@ -131,18 +131,17 @@ def tagged(path: Path, tag: str) -> Path:
     return path.with_name(path.name[:cut] + tag + path.name[cut:])
 
 
-def check_suffix(path: Path, format: str | None) -> None:
+def check_suffix(path: Path, format: str | None, *, name: str = "--out") -> None:
     """An output suffix that is not known is a wrong parameter, not a wrong file."""
     try:
         find_writer(path, format_for(path, format))
     except UnsupportedFormat as error:
-        raise InvalidParameter(
-            "--out", expected="the suffix of a known format", got=str(path), remedy=str(error)
-        ) from None
+        expected = "the suffix of a known format"
+        raise InvalidParameter(name, expected=expected, got=str(path), remedy=str(error)) from None
 
 
 def format_for(path: Path, format: str | None) -> str | None:
     """`--format` where the named format has this suffix, else None: the suffix alone decides."""
     if format is None:
         return None
-    return format if path.name.lower().endswith(find_writer(path, format).SUFFIXES) else None
+    return format if path.name.lower().endswith(suffixes_of(find_writer(path, format), "write")) else None

@@ -85,6 +85,16 @@ def read_grey(path: Path, flags: VolumeFlags) -> Microstructure:
         raise InvalidParameter(flag, expected=error.expected, got=shown, remedy=error.remedy) from None
 
 
+def read_by_looks(file: Path, format: str | None, flags: VolumeFlags) -> Microstructure:
+    """The file; foreign labels that are grey values by all looks, as grey values."""
+    if flags.raw_shape or flags.raw_type or (file.suffix.lower() == ".raw" and format is None):
+        return read_grey(file, flags)
+    ms = microgen.read(file, format=format)
+    grey = grey_format(file) if format is None else None
+    looks_grey = grey is not None and (is_mask(ms) or unlike_neighbours(ms) > 0.5)
+    return microgen.read(file, format=grey) if looks_grey else ms
+
+
 def divide(ms: Microstructure, rule: str, *, invert: bool = False, name: str = "--grey-threshold") -> Microstructure:
     """Solid and void of grey values; errors name the flag."""
     try:

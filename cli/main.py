@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Say whether two files show one material: every statistic they share, against their own noise.",
     "atlas": "Draw random textures and chart them, or look up the one nearest to a wish.",
     "check": "Say whether a mesh made by anyone is closed, how thick its walls are, and if it prints.",
+    "convert": "Write a file again in other formats: NRRD, NIfTI, TIFF, NumPy, ParaView ...",
     "info": "Say what was understood of a file.",
     "rerun": "Make a result again, bit for bit, from its provenance.",
     "doctor": "Check the installation and the machine.",

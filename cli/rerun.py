@@ -28,6 +28,7 @@ from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
 from ._solid import is_printed
 from ._texture_preview import memory_need as texture_need
+from .convert import resized, taken
 from .curvatubes import sample_fields as texture_fields, tell_status
 
 
@@ -69,6 +70,8 @@ def rerun(
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)
     tell_status(sample, reporter)
+    for step in _conversions(made.configuration):
+        sample = resized(sample, tuple(step["spacing_um"]))
     sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
     with reporter.stage("writing", "write"):
         for path in paths:
@@ -93,6 +96,9 @@ def _write(sample: Microstructure, path: Path, *, format: str | None, overwrite:
 def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     """The sample that a provenance describes."""
     configuration = made.configuration
+    steps = _conversions(configuration)
+    if "grid" not in configuration and steps:
+        return taken(found(Path(steps[0]["file"]), made, original), {"format": None, "labels": False, **steps[0]})
     if "grid" not in configuration:
         raise UnreadableFile(original, f"its provenance ({made.command}) does not say how to make it again")
     grid = _grid(configuration["grid"], original)
@@ -108,6 +114,13 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     laws = _laws(configuration, original)
     check_memory(memory_need(grid, laws.grains))
     return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))
+
+
+def _conversions(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What `microgen convert` did to the sample, oldest first."""
+    steps = configuration.get("converted", [])
+    known = [step for step in steps if isinstance(step, dict) and isinstance(step.get("file"), str)]
+    return [{**step, "spacing_um": list(step.get("spacing_um", []))} for step in known]
 
 
 def _kept(sample: Callable[[], Microstructure]) -> Microstructure:
@@ -126,7 +139,7 @@ def _fields(sample: Microstructure) -> dict[str, Any]:
 def found(path: Path, made: Provenance, original: Path) -> Path:
     """An input where it was, or beside the file; with the bytes it had."""
     for place in (path, original.parent / path, original.parent / path.name):
-        if place.is_file():
+        if place.exists():
             if sha256(place) != made.inputs.get(str(path)):
                 raise UnreadableFile(place, "has changed since", remedy="Bring back the file the result was made from.")
             return place
@@ -155,6 +168,8 @@ def identical(sample: Microstructure, original: Path) -> bool | None:
         return bool(np.array_equal(before.level_set, sample.level_set))
     if sample.level_set is not None:
         return bool(np.array_equal(before.phase_id, sample.phase_id))
+    if before.grey is not None and sample.grey is not None:
+        return bool(np.array_equal(before.grey, sample.grey))
     if before.grain_id is None or sample.grain_id is None:
         return None
     return bool(np.array_equal(before.grain_id, sample.grain_id) and np.array_equal(before.phase_id, sample.phase_id))

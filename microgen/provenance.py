@@ -21,7 +21,12 @@ def tool_version() -> str:
 
 
 def sha256(path: str | Path) -> str:
-    """Hash of a file's bytes, read in pieces."""
+    """Hash of a file's bytes, read in pieces; of a folder, of the names and hashes of the files in it."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        lines = [f"{sha256(p)}  {p.relative_to(path).as_posix()}\n" for p in files]
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

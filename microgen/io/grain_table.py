@@ -23,6 +23,8 @@ from microgen.microstructure import Grains, Microstructure
 NAME = "grains"
 SUFFIXES = (".csv",)
 
+REMEDY = "A .npz or .zarr of the sample has it; or make the sample again: microgen rerun FILE --out NAME.csv."
+
 _LARGEST = 2**30
 _QUATERNION = ("qw", "qx", "qy", "qz")
 
@@ -49,10 +51,15 @@ def _columns(ndim: int) -> tuple[list[str], list[str]]:
     return list(axes), [f"a_{a}{b}" for k, a in enumerate(axes) for b in axes[k:]]
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the grains, not the voxels. Their volume comes again by `microgen polycrystal --sites`."""
+    return frozenset({"grain_orientations", "diagram", "volumes", "periodic"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the grains of a sample. Raises InvalidParameter when it has no table of grains."""
     if ms.grains is None:
-        raise InvalidParameter("grains", expected="a sample with a table of grains", got=None)
+        raise InvalidParameter("grains", expected="a sample with a table of grains", got=None, remedy=REMEDY)
     box = ",".join(repr(float(length)) for length in ms.grid.lengths)
     periodic = "".join(a for a, p in zip("xyz", ms.grid.periodic) if p) or "none"
     with open(path, "w", encoding="ascii", newline="") as file:

@@ -22,6 +22,7 @@ from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid, HexGrid
 from microgen.io import embedded as emb
 from microgen.io.grey import DAMAGE
+from microgen.io.losses import FACTS
 from microgen.io.packed import exactly
 from microgen.microstructure import Grains, Microstructure
 
@@ -39,7 +40,7 @@ _DAMAGE = (*DAMAGE, RuntimeError, SyntaxError, zipfile.BadZipFile)
 
 def holds(ms: Microstructure) -> frozenset[str]:
     """See `losses`."""
-    return frozenset({*ARRAYS, "grains", "phases", "spacing", "origin", "periodic"})
+    return frozenset(FACTS)
 
 
 def write(ms: Microstructure, path: str | Path) -> None:

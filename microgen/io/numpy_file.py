@@ -1,4 +1,4 @@
-"""NumPy .npy of one raw array in order [x, y(, z)]: the level set as float32, else grain labels as int32.
+"""NumPy .npy of one raw array in order [x, y(, z)]: the level set as float32, else grain labels as int32, else grey.
 
 Pickles are never read.
 """
@@ -25,12 +25,13 @@ _DAMAGE = (ValueError, TypeError, SyntaxError, OSError, EOFError, RecursionError
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
-    """Write the level set where there is one, else the grain labels.
+    """Write the level set where there is one, else the grain labels, else the grey values.
 
-    Raises InvalidParameter when there is neither or the grid is not square.
+    Raises InvalidParameter when there is none of them or the grid is not square.
     """
     emb.square_grid(ms, "a .npy file")
-    values = ms.grain_id if ms.level_set is None else ms.level_set.astype(np.float32, copy=False)
+    values = getattr(ms, _chosen(ms))
+    values = values.astype(np.float32, copy=False) if ms.level_set is not None else values
     if values is None:
         raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
     labels = np.ascontiguousarray(values)
@@ -38,6 +39,17 @@ def write(ms: Microstructure, path: str | Path) -> None:
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(labels))
         file.write(labels.data)
+
+
+def _chosen(ms: Microstructure) -> str:
+    """Name of the array that is written."""
+    there = [name for name in ("level_set", "grain_id", "grey") if getattr(ms, name) is not None]
+    return there[0] if there else "grain_id"
+
+
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return frozenset({_chosen(ms)})
 
 
 def read(path: str | Path) -> Microstructure:

@@ -1,4 +1,4 @@
-"""OME-TIFF of grain labels, or of phases where there are no grains: axes ZYX (YX), physical size in µm, zlib.
+"""OME-TIFF of grain labels, else of grey values, else of phases: axes ZYX (YX), physical size in µm, zlib.
 
 Pages are z, rows y, columns x; memory is [x, y, z]. The OME-XML, which holds the provenance, is our own, so that
 the same sample gives the same bytes (tifffile's holds a random UUID); fields after the OME schema 2016-06.
@@ -36,11 +36,14 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 def holds(ms: Microstructure) -> frozenset[str]:
     """See `losses`."""
-    return one_array.GRID | {"phases", _PHASES} | ({_GRAINS} if ms.grain_id is not None else set())
+    return one_array.GRID | {"phases", _PHASES, _labels(ms)[0]}
 
 
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _GRAINS, _PHASES = "grain_id", "phase_id"
+PIXELS = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")}
+PIXELS |= {"float32": "float", "float64": "double"}
+"""numpy's name of a type -> OME's."""
 _PROVENANCE, _SAMPLE = "microgen/provenance", "microgen/sample"
 MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
 _SLAB = 16
@@ -56,6 +59,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the grain labels: uint16, or uint32 above 65535 grains; without grains phase_id + 1 (void 0) as uint8.
+
+    Grey values of which nothing was made are written as they are.
 
     Raises InvalidParameter when the grid is not square or the phases are too many.
     """
@@ -82,10 +87,20 @@ def _labels(ms: Microstructure) -> tuple[str, np.ndarray, np.dtype]:
     if ms.grain_id is not None:
         return _GRAINS, ms.grain_id, np.dtype(np.uint16 if ms.grain_id.max(initial=0) <= 65535 else np.uint32)
     if ms.orientation is not None:
-        raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
+        name, remedy = "grain_id", one_array.UNSEGMENTED
+        raise InvalidParameter(name, expected="a sample with grains", got=None, remedy=remedy)
+    if ms.level_set is None and ms.grey is not None and (grey := one_array.chosen(ms, "a TIFF"))[0] == one_array.GREY:
+        return _grey(*grey)
     if ms.phase_id.max(initial=0) > 254:
         raise InvalidParameter("phase_id", expected="at most 255 phases in a TIFF", got=int(ms.phase_id.max()) + 1)
     return _PHASES, ms.phase_id + 1, np.dtype(np.uint8)
+
+
+def _grey(name: str, values: np.ndarray) -> tuple[str, np.ndarray, np.dtype]:
+    if values.dtype.newbyteorder("=").name not in PIXELS:
+        expected = f"grey values of one of the types {', '.join(PIXELS)}"
+        raise InvalidParameter(name, expected=expected, got=values.dtype.name, remedy="Write a .nrrd or .npz.")
+    return name, values, values.dtype.newbyteorder("=")
 
 
 def _pages(labels: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
@@ -101,14 +116,14 @@ def _ome_xml(ms: Microstructure, grid: Grid, name: str, dtype: np.dtype) -> byte
     physical = " ".join(
         f'PhysicalSize{axis}="{h!r}" PhysicalSize{axis}Unit="µm"' for axis, h in zip("XYZ", grid.spacing)
     )
-    values = {_PROVENANCE: emb.provenance_json(emb.provenance_of(ms)), _SAMPLE: emb.sample_json(ms)}
+    values = {_PROVENANCE: emb.provenance_json(emb.provenance_of(ms)), _SAMPLE: emb.sample_json(ms, array=name)}
     notes = "".join(
         f'<CommentAnnotation ID="Annotation:{k}" Namespace="{space}"><Value>{escape(text)}</Value></CommentAnnotation>'
         for k, (space, text) in enumerate(values.items())
     )
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="{_SCHEMA}" Creator="microgen {tool_version()}">'
-        f'<Image ID="Image:0" Name="{name}"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="{dtype.name}" '
+        f'<Image ID="Image:0" Name="{name}"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="{PIXELS[dtype.name]}" '
         f'{sizes_xml} {physical}><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
         f'<TiffData IFD="0" PlaneCount="{sizes["Z"]}"/></Pixels>'
         f'<AnnotationRef ID="Annotation:0"/><AnnotationRef ID="Annotation:1"/></Image>'

@@ -16,6 +16,7 @@ from microgen.microstructure import Microstructure
 
 GRAINS, LEVEL, GREY, PHASES = "grain_id", "level_set", "grey", "phase_id"
 GRID = frozenset({"spacing", "origin", "periodic"})
+UNSEGMENTED = "Segment the scan first (microgen.segment_grains), or write a .vti or .npz, which hold the points."
 SLAB = 64
 """Planes across z turned to the file's order at a time."""
 
@@ -30,7 +31,7 @@ def chosen(ms: Microstructure, what: str) -> tuple[str, np.ndarray]:
     if ms.grain_id is not None:
         return GRAINS, ms.grain_id
     if ms.orientation is not None:
-        raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy="Segment the scan first.")
+        raise InvalidParameter("grain_id", expected="a sample with grains", got=None, remedy=UNSEGMENTED)
     if ms.level_set is not None:
         return LEVEL, ms.level_set if ms.level_set.dtype.kind == "f" else ms.level_set.astype(np.float32)
     if ms.grey is not None and _as_measured(ms, ms.grey):

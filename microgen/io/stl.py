@@ -26,6 +26,11 @@ PATTERN = "grain_*.stl"
 _FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: surfaces, of which no voxels come back."""
+    return frozenset()
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the solid u > 0 of a level set (without one: all that is not void). See `microgen.meshing.printable_solid`.
 

@@ -45,6 +45,11 @@ _RELATIONS = (
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ElementTree.ParseError, EOFError, NotImplementedError, RuntimeError)
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: surfaces, of which no voxels come back."""
+    return frozenset()
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write one object a grain; without grains the solid of the level set; without that one object a phase.
 

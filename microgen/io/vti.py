@@ -1,4 +1,4 @@
-"""VTK image data for ParaView: cell arrays grain_id, phase_id, level_set, orientation, ipf_color; with provenance.
+"""VTK image data for ParaView: grain_id, phase_id, level_set, grey, orientation, ipf_color per cell; with provenance.
 
 Lengths in µm; quaternions scalar first, sample to crystal, float32; colours along z. The container is in `vtk_xml`.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from microgen.errors import UnreadableFile, UnsupportedFormat
+from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.io import embedded as emb
-from microgen.io.vtk_xml import Array, ImageFile, text_array, write_image
+from microgen.io.vtk_xml import KINDS, Array, ImageFile, text_array, write_image
 from microgen.microstructure import Microstructure
 from microgen.orientation import ipf_color
 
@@ -20,8 +20,14 @@ NAME = "paraview"
 SUFFIXES = (".vti",)
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`. Orientations come back per cell, in single precision."""
+    cells = {"grain_id", "phase_id", "level_set", "grey", "orientation", "grain_orientations"}
+    return frozenset(cells | {"phases", "spacing", "origin", "periodic"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
-    """Write what the sample has of grain_id, phase_id, level_set, orientation and (of known phases) ipf_color per cell.
+    """Write what the sample has of grain_id, phase_id, level_set, grey, orientation and (of known phases) ipf_color.
 
     Raises InvalidParameter when the grid is not square.
     """
@@ -39,10 +45,23 @@ def _labels(ms: Microstructure) -> list[Array]:
     if ms.grain_id is not None:
         grain = ms.grain_id.ravel(order="F")
         arrays.insert(0, Array("grain_id", "Int32", 1, ms.grid.size, lambda a, b: grain[a:b]))
+    if ms.grey is not None:
+        kind, grey = _kind(ms.grey), ms.grey.ravel(order="F")
+        arrays.append(Array("grey", kind, 1, ms.grid.size, lambda a, b: grey[a:b]))
     if ms.level_set is not None:
         level = ms.level_set.ravel(order="F")
         arrays.append(Array("level_set", "Float32", 1, ms.grid.size, lambda a, b: level[a:b]))
     return arrays
+
+
+def _kind(values: np.ndarray) -> str:
+    """VTK's name of a type of number."""
+    code = "u1" if values.dtype.kind == "b" else values.dtype.str[1:]
+    found = [kind for kind, known in KINDS.items() if known == code]
+    if not found:
+        expected = "grey values of a type VTK has"
+        raise InvalidParameter("grey", expected=expected, got=values.dtype.name, remedy="Write a .npz.")
+    return found[0]
 
 
 def _crystals(ms: Microstructure) -> list[Array]:
@@ -93,6 +112,7 @@ def read(path: str | Path) -> Microstructure:
         grain_id=labels,
         orientation=_orientation(image),
         level_set=_level_set(image),
+        grey=np.ascontiguousarray(image.cell_array("grey")) if "grey" in image.cells else None,
         provenance=found.provenance,
     )
 
