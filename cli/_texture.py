@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,13 +137,13 @@ def graded(path: Path, *, dx: float | None = None) -> Curvatubes:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnreadableFile(path, f"not TOML: {error}", remedy=_GRADED) from None
     axes, sets = data.get("axes", ["x"]), data.get("set", [])
-    fine = isinstance(axes, list) and set(axes) <= set("xyz") and isinstance(sets, list)
-    if not fine or len(sets) != 2 ** len(axes) or not all(isinstance(each, dict) for each in sets):
+    fine = isinstance(axes, list) and axes in [list(way) for n in (1, 2) for way in permutations("xyz", n)]
+    if not fine or not isinstance(sets, list) or len(sets) != 2 ** len(axes) or set(data) - {"axes", "set"}:
         raise UnreadableFile(path, "expected one axis and two sets, or two axes and four", remedy=_GRADED)
+    ends = [_end(each, number, path) for number, each in enumerate(sets, 1)]
     widths = [each["eps"] for each in sets if "eps" in each]
     if len(widths) not in (0, len(sets)) or not all(type(width) in (int, float) for width in widths):
         raise UnreadableFile(path, "each set must have a number eps, or none", remedy=_GRADED)
-    ends = [_end(each, path).configuration() for each in sets]
     return Curvatubes.from_configuration(
         {
             "coefficients": ends[0]["coefficients"],
@@ -159,16 +160,23 @@ def graded(path: Path, *, dx: float | None = None) -> Curvatubes:
     )
 
 
-def _end(data: dict[str, Any], path: Path) -> Curvatubes:
-    numbers = data.get("coefficients", [])
-    if set(data) - {"preset", "coefficients", "mass", "eps"} or not ("preset" in data or (numbers and "mass" in data)):
-        raise UnreadableFile(path, f"a set has {', '.join(sorted(data)) or 'nothing'}", remedy=_GRADED)
-    given: dict[str, Any] = {"coefficients": tuple(numbers)} if numbers else {}
-    given |= {"mass": data["mass"]} if "mass" in data else {}
+def _end(data: Any, number: int, path: Path) -> dict[str, Any]:
+    """One set, as the configuration of its texture; errors say which set it is."""
+    known = isinstance(data, dict) and not set(data) - {"preset", "coefficients", "mass", "eps"}
+    if not known or not ("preset" in data or {"coefficients", "mass"} <= set(data)):
+        had = ", ".join(sorted(data)) if isinstance(data, dict) else str(data)
+        raise UnreadableFile(path, f"set {number} has {had or 'nothing'}", remedy=_GRADED)
+    numbers = data.get("coefficients")
     try:
-        return replace(preset(data["preset"]), **given) if "preset" in data else Curvatubes(**given)
+        given: dict[str, Any] = {} if numbers is None else {"coefficients": tuple(numbers)}
+        given |= {"mass": data["mass"]} if "mass" in data else {}
+        made = replace(preset(str(data["preset"])), **given) if "preset" in data else Curvatubes(**given)
     except TypeError as error:
-        raise UnreadableFile(path, f"a set holds no numbers ({error})", remedy=_GRADED) from None
+        raise UnreadableFile(path, f"set {number} holds no numbers ({error})", remedy=_GRADED) from None
+    except InvalidParameter as error:
+        name = f"{path}, set {number}: {error.name}"
+        raise InvalidParameter(name, expected=error.expected, got=error.got, remedy=error.remedy) from None
+    return made.configuration()
 
 
 _GRADED = """Example: axes = ["x"], then [[set]] with preset = "tubes", and [[set]] with preset = "sponge"."""

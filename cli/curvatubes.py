@@ -60,9 +60,9 @@ def run(
     made, grid = generator(request), grid_of(request)
     made.check(grid, seed=common.seed)
     job = start(request, common, given)
-    _solid.check(job.outputs, grid.ndim)
+    _solid.check(job.outputs, grid, printed)
     if common.dry_run:
-        return _texture_preview.preview(job, made, grid, printed)
+        return _texture_preview.preview(job, request, made, grid=grid, options=printed)
     if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
     check_memory(_texture_preview.memory_need(grid))
@@ -77,17 +77,20 @@ def from_volume(
     request: TextureRequest, flags: VolumeFlags, printed: Print, common: Common, given: dict[str, Any]
 ) -> int:
     """Fit a texture to a volume, and make it."""
-    job = start(request, common, given)
+    base, job = _uct.base_of(request), start(request, common, given)
     volume = _uct.understand(request, flags, job.reporter)
     if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
+    target = _uct.measured(volume, job)
+    grid = _uct.grid_of(request, volume, target.window)
+    _solid.check(job.outputs, grid, printed)
     if common.dry_run:
-        return _uct.preview(request, job)
-    fitted = _uct.fit(request, volume, job, _uct.base_of(request))
-    made, grid = fitted.result.generator, _uct.grid_of(request, fitted)
-    options = _region.options(request, grid)
-    made.check(grid, seed=common.seed, **options)
+        return _uct.preview(request, job, volume, grid=grid, printed=printed)
     check_memory(_texture_preview.memory_need(grid))
+    options = _region.options(request, grid)  # the fit takes long: what cannot be used is refused before it
+    fitted = _uct.fit(request, volume, target, job=job, base=base)
+    made = fitted.result.generator
+    made.check(grid, seed=common.seed, **options)
     job = replace(job, fitted=fitted)
     if request.samples:
         return _ensemble.run(job, _family(job, made, grid, printed=printed, options=options))

@@ -165,10 +165,10 @@ def run(
     report = box.report or (None if common.out else Path("design_report.html"))
     request = TextureRequest(shape=box.shape, spacing=(spacing,), fit=box.fit, report=report)
     job = start(request, replace(common, out=out), given_flags(common))
-    _solid.check(job.outputs, len(box.shape))
     grid = Grid(box.shape, (spacing,) * len(box.shape), periodic=(True,) * len(box.shape))
     if grid.ndim != 3:
         raise InvalidParameter("--shape", expected="3 numbers of voxels", got=box.shape)
+    _solid.check(job.outputs, grid, printed)
     if common.dry_run:
         return preview(target, grid, job)
     check_memory(_texture_preview.memory_need(grid))

@@ -52,6 +52,7 @@ class Curvatubes:
 
     def __post_init__(self) -> None:
         if isinstance(self.coefficients, (list, tuple)):
+            require(len(self.coefficients) == 6, "coefficients", "six numbers, a20 to c", self.coefficients)
             object.__setattr__(self, "coefficients", Coefficients(*self.coefficients))
         for mass in (self.mass, *(self.graded.mass if self.graded else ())):
             require(number(mass) and -1 < mass < 1, "mass", "a number between -1 and 1", mass, remedy=_MASS)

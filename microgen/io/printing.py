@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from microgen.errors import InvalidParameter
+from microgen.grid import Grid
 from microgen.io import embedded as emb, stl
 from microgen.io.bodies import GREY
 from microgen.io.surfaces import SUFFIXES as SURFACES, write_surfaces
@@ -49,6 +52,20 @@ class Print:
         if self.diameter is not None and (self.clip not in SHAPES or not self.diameter > 0):
             expected = "a length above 0 mm, with a cylinder or sphere to clip to"
             raise InvalidParameter("print.diameter", expected=expected, got=self.diameter)
+
+
+def check(options: Print, grid: Grid) -> None:
+    """Read the outline, and refuse a shape that does not go into a sample on this grid, before there is one.
+
+    Raises InvalidParameter, UnreadableFile.
+    """
+    clip = _clip(options)
+    if clip is None or grid.ndim != 3:
+        return
+    try:
+        clip.check(np.array(grid.lengths) * 1e-3 * options.scale)
+    except InvalidParameter as error:
+        raise InvalidParameter(f"print.{error.name}", expected=error.expected, got=error.got) from error
 
 
 def make_solid(ms: Microstructure, options: Print) -> Solid:

@@ -35,6 +35,26 @@ class Clip:
         if (self.kind == "outline") != (self.outline is not None):
             raise InvalidParameter("clip.outline", expected="a surface with kind 'outline'", got=self.kind)
 
+    def check(self, lengths: np.ndarray) -> None:
+        """Raise InvalidParameter when the shape is larger than a sample of these lengths, mm."""
+        if self.outline is not None:
+            sides = np.ptp(self.outline.points, axis=0)
+            if (sides > lengths * (1 + 1e-6)).any():
+                sizes = [" x ".join(f"{v:.4g}" for v in values) for values in (lengths, sides)]
+                raise InvalidParameter(
+                    "clip", expected=f"an outline within the sample of {sizes[0]} mm", got=f"one of {sizes[1]} mm"
+                )
+            return
+        room = float(lengths[self._across(len(lengths))].min())
+        if self.diameter is not None and self.diameter > room * (1 + 1e-9):
+            raise InvalidParameter(
+                "clip.diameter", expected=f"at most the {room:g} mm of the sample", got=self.diameter
+            )
+
+    def _across(self, ndim: int) -> list[int]:
+        """Axes along which the shape is round."""
+        return [k for k in range(ndim) if self.kind == "sphere" or k != self.axis]
+
     def cut(self, u: np.ndarray, spacing: np.ndarray) -> np.ndarray:
         """min(u, signed distance to the shape), float [x, y, z]; `spacing` in mm."""
         inside = self.distance(u.shape, spacing) / (FADE * spacing.min())
@@ -43,14 +63,11 @@ class Clip:
     def distance(self, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
         """Signed distance of the voxel centres to the shape, above 0 inside, mm; far away only its sign is right."""
         lengths = np.array(shape) * spacing
+        self.check(lengths)
         if self.outline is not None:
             return _outline_distance(self.outline, shape, spacing)
-        across = [k for k in range(len(shape)) if self.kind == "sphere" or k != self.axis]
+        across = self._across(len(shape))
         room = float(lengths[across].min())
-        if self.diameter is not None and self.diameter > room * (1 + 1e-9):
-            raise InvalidParameter(
-                "clip.diameter", expected=f"at most the {room:g} mm of the sample", got=self.diameter
-            )
         centred = np.ogrid[tuple(slice(0, n) for n in shape)]
         square = sum(((centred[k] + 0.5) * spacing[k] - lengths[k] / 2) ** 2 for k in across)
         return np.broadcast_to((self.diameter or room) / 2 - np.sqrt(square), shape)
@@ -59,11 +76,6 @@ class Clip:
 def _outline_distance(outline: TriangleMesh, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
     low, high = outline.points.min(axis=0), outline.points.max(axis=0)
     lengths = np.array(shape) * spacing
-    if (high - low > lengths * (1 + 1e-6)).any():
-        sizes = [" x ".join(f"{v:.4g}" for v in values) for values in (lengths, high - low)]
-        raise InvalidParameter(
-            "clip", expected=f"an outline within the sample of {sizes[0]} mm", got=f"one of {sizes[1]} mm"
-        )
     triangles = (outline.points - (low + high) / 2 + lengths / 2)[outline.triangles] / spacing - 0.5
     return signed_distance(triangles, shape) * spacing.min()
 
