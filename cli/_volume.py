@@ -41,18 +41,26 @@ class VolumeFlags:
 
 
 def read_volume(
-    path: Path, flags: VolumeFlags | None = None, *, spacing: tuple[float, ...] = (), name: str = "--uct"
+    path: Path,
+    flags: VolumeFlags | None = None,
+    *,
+    spacing: tuple[float, ...] = (),
+    name: str = "--uct",
+    phases: bool = False,
 ) -> Microstructure:
     """A volume of solid (phase_id 0) and void (-1) with voxels of known size, and notes on all that was done to it.
 
     `spacing` in µm, one or one an axis, wins over the file's. Raises InvalidParameter, naming the flag: `name` where
-    the file is no volume or has one phase alone.
+    the file is no volume or has one phase alone. With `phases` those of the file are kept, also one alone.
     """
     flags = flags or VolumeFlags()
     ms = read_grey(path, flags)
     if not isinstance(ms.grid, Grid) or ms.grid.ndim != 3:
         raise InvalidParameter(name, expected="a volume", got=f"{path}: a plane", remedy="Give all slices.")
-    ms = _solid(sized(ms, path, spacing), path, flags, name)
+    ms = sized(ms, path, spacing)
+    if phases and ms.phases and ms.grey is None and not (flags.grey_threshold or flags.invert):
+        return ms
+    ms = _solid(ms, path, flags, name)
     solid = int((ms.phase_id >= 0).sum())
     got = f"{path}: {'solid' if solid else 'void'} everywhere"
     remedy = "Give a file of grey values (--grey-threshold divides it) or of solid and void."
@@ -60,14 +68,16 @@ def read_volume(
     return ms
 
 
-def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
-    """A scan, a volume of grains, or one of solid and void, whichever the file holds."""
+def read_any(
+    path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = (), phases: bool = False
+) -> Microstructure:
+    """A scan, a volume of grains, or one of solid and void (or of `phases`), whichever the file holds."""
     if not (flags.raw_shape or flags.raw_type):
         known = path.suffix.lower() != ".npy" or flags.grey_threshold  # whole numbers in it are labels until then
         ms = _read_file(path) if known else microgen.read(path)
         if ms.grid.ndim == 2 or has_labels(ms):
             return sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
-    return read_volume(path, flags, spacing=spacing, name="FILE")
+    return read_volume(path, flags, spacing=spacing, name="FILE", phases=phases)
 
 
 def read_grey(path: Path, flags: VolumeFlags) -> Microstructure:

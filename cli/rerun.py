@@ -19,7 +19,7 @@ from microgen.io.printing import Print
 from microgen.io.sidecar import sidecar_path
 from microgen.provenance import sha256, tool_version
 
-from . import _region
+from . import _mesh_again, _region
 from ._flags import resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import check_suffix, format_for, others_of, tagged
@@ -62,6 +62,9 @@ def rerun(
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
+    if made.command == "mesh":
+        source = found(Path(str(made.configuration.get("source"))), made, original)
+        return _mesh_again.rerun(made, source, original, paths, json=json, overwrite=overwrite, quiet=quiet)
     for path in paths:
         check_suffix(path, format)
     others = others_of(paths, format)

@@ -35,12 +35,22 @@ class Print:
     """Floating parts below this share of the largest are left out: 1 keeps one part, 0 all."""
     max_triangles: int = 2_000_000
     """Surfaces are simplified further only where they have more triangles than this."""
+    tolerance_mm: float | None = None
+    """Farthest that simplifying may move the surface, mm; 0.3 voxels when not given."""
+    shell_mm: float | None = None
+    """Hollow, with walls of this thickness, mm."""
+    base_mm: float | None = None
+    """Thickness of a plate below the part and united with it, mm."""
     printer: str | None = None
     """fdm, sla, sls or dmls: warns when walls are too thin for it."""
 
     def __post_init__(self) -> None:
         if self.printer is not None and self.printer not in PRINTERS:
             raise InvalidParameter("print.printer", expected=f"one of {', '.join(PRINTERS)}", got=self.printer)
+        for name in ("tolerance_mm", "shell_mm", "base_mm"):
+            length = getattr(self, name)
+            if length is not None and not 0 < length < float("inf"):
+                raise InvalidParameter(f"print.{name}", expected="a length above 0 mm", got=length)
         if self.max_triangles < 1000:
             raise InvalidParameter("print.max_triangles", expected="1000 or more", got=self.max_triangles)
         if not (self.scale > 0 and self.scale < float("inf")):
@@ -73,13 +83,17 @@ def make_solid(ms: Microstructure, options: Print) -> Solid:
     return printable_solid(
         ms,
         scale=options.scale,
-        clip=_clip(options),
+        clip=clip_of(options),
         min_part=options.min_part,
         max_triangles=options.max_triangles,
+        tolerance=options.tolerance_mm,
+        shell=options.shell_mm,
+        base=options.base_mm,
     )
 
 
-def _clip(options: Print) -> Clip | None:
+def clip_of(options: Print) -> Clip | None:
+    """The shape to cut to. Raises UnreadableFile, and InvalidParameter for outlines that are open."""
     if options.clip is None:
         return None
     if options.clip == "cylinder" or options.clip == "sphere":
@@ -121,13 +135,19 @@ def warnings(report: Printability, options: Print) -> list[str]:
     return told
 
 
-def lines(report: Printability) -> Iterable[str]:
-    """The report for a reader."""
+def lines(report: Printability, *, density: float | None = None) -> Iterable[str]:
+    """The report for a reader; `density` in g/cm³."""
     sides = " x ".join(f"{side:.4g}" for side in report.bbox_mm)
+    parts = f"{report.parts} part{'s' * (report.parts != 1)}"
+    mass = "" if density is None else f", {report.volume_mm3 * density / 1000:.4g} g"
     yield (
-        f"solid     {sides} mm, {report.volume_mm3:.4g} mm³, {report.area_mm2:.4g} mm², {report.triangles} triangles, "
-        f"watertight; {report.parts} part{'s' * (report.parts != 1)}, {report.parts_removed} floating removed"
+        f"solid     {sides} mm, {report.volume_mm3:.4g} mm³{mass}, {report.area_mm2:.4g} mm², "
+        f"{report.triangles} triangles, watertight; {parts}, {report.parts_removed} floating removed"
     )
+    yield f"overhang  {report.overhang:.0%} of the surface faces down by more than 45°"
+    if not report.min_wall_mm > 0:
+        yield "walls     none to measure"
+        return
     prints = [name for name, limit in PRINTERS.items() if report.min_wall_mm >= limit]
     able = ", ".join(prints) or f"none of {', '.join(PRINTERS)}"
     yield f"walls     thinnest {report.min_wall_mm:.3g} mm; thick enough for {able}"

@@ -5,8 +5,9 @@ from microgen.meshing.clip import Clip
 from microgen.meshing.faults import Faults, faults, told
 from microgen.meshing.grains import grain_surfaces, surface
 from microgen.meshing.inspection import Inspection, against, inspect
-from microgen.meshing.level_set import PRINTERS, Printability, Solid, level_set_mesh, printable_solid
+from microgen.meshing.level_set import PRINTERS, Printability, Solid, level_set_mesh, printable_solid, simplified
 from microgen.meshing.mesh import TriangleMesh, area, euler, is_watertight, overhang, parts, volume
+from microgen.meshing.shaping import exploded, tiled
 
 __all__ = [
     "PRINTERS",
@@ -20,6 +21,7 @@ __all__ = [
     "against",
     "area",
     "euler",
+    "exploded",
     "fans",
     "faults",
     "grain_surfaces",
@@ -30,7 +32,9 @@ __all__ = [
     "overhang",
     "parts",
     "printable_solid",
+    "simplified",
     "surface",
+    "tiled",
     "told",
     "volume",
     "welded",

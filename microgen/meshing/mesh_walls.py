@@ -15,8 +15,8 @@ MARGIN = 3
 """Voxels of void around it: here the box is no cut."""
 RESOLVED = 6.0
 """Voxels a wall must have to be measured by them: the rims of thinner ones would count."""
-FACING = -0.8
-"""Largest cosine between the surfaces where a ray enters and leaves: chords of a rod are then within 5 % of it."""
+FACING = -0.95
+"""Largest cosine between the surfaces where a ray enters and leaves: sharp edges, as cuts leave them, are no walls."""
 
 
 def resolution_of(mesh: TriangleMesh) -> float:

@@ -16,10 +16,12 @@ from mesh_files import bodies, box, exported, same
 from polycrystals import polycrystal
 
 from microgen.errors import InvalidParameter, MicrogenError, NotPrintable, UnreadableFile, UnsupportedFormat
+from microgen.grid import Grid
 from microgen.io import glb, threemf_model, write
 from microgen.io.sidecar import read_provenance
 from microgen.io.surfaces import read_surfaces, write_surfaces
 from microgen.meshing import Body, TriangleMesh, grain_surfaces, is_watertight, level_set_mesh, volume
+from microgen.microstructure import Microstructure
 
 MANY = [".3mf", ".ply", ".obj", ".glb"]
 FUZZ = settings(
@@ -180,6 +182,30 @@ def test_surfaces_that_are_open_are_refused_saying_where(tmp_path: Path, suffix:
             [Body("lid", TriangleMesh(whole.points, whole.triangles[1:]))], level_set(), tmp_path / f"a{suffix}"
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".stl", *MANY])
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.booleans())
+def test_random_samples_are_closed_as_others_read_them(suffix: str, seed: int, grains: bool) -> None:
+    trimesh, manifold = pytest.importorskip("trimesh"), pytest.importorskip("manifold3d")
+    rng = np.random.default_rng(seed)
+    shape, spacing = tuple(int(n) for n in rng.integers(6, 13, 3)), (float(rng.uniform(1, 90)),) * 3
+    if grains and suffix not in (".stl", ".ply"):  # trimesh makes one of all objects of a PLY
+        labels = rng.integers(1, 6, tuple(-(-n // 3) for n in shape)).astype(np.int32)
+        labels = np.kron(labels, np.ones((3, 3, 3), np.int32))[tuple(slice(n) for n in shape)]
+        ms = Microstructure(Grid(shape, spacing), np.zeros(shape, np.int16), grain_id=labels)
+    else:
+        u = rng.normal(size=shape).astype(np.float32)
+        ms = Microstructure(Grid(shape, spacing), np.where(u > 0, 0, -1).astype(np.int16), level_set=u)
+    with TemporaryDirectory() as folder:
+        write(ms, Path(folder) / f"a{suffix}")
+        scene = trimesh.load_scene(Path(folder) / f"a{suffix}")
+    for mesh in scene.geometry.values():
+        mesh.merge_vertices(merge_tex=True, merge_norm=True)
+        assert (mesh.is_watertight, mesh.is_winding_consistent, mesh.volume > 0) == (True, True, True)
+        solid = manifold.Manifold(manifold.Mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)))
+        assert solid.status() == manifold.Error.NoError
 
 
 def test_several_bodies_in_one_stl_are_refused(tmp_path: Path) -> None:
