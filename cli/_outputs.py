@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from microgen.errors import InvalidParameter, OutputNotWritable, UnsupportedFormat
-from microgen.io import files_beside, find_writer, needs, suffixes_of
+from microgen.io import files_beside, find_writer, is_folder, needs, suffixes_of
 from microgen.io.atomic import check_writable
+from microgen.io.ome_zarr import is_ours
 from microgen.io.sidecar import sidecar_path
 
 from ._json import plain
@@ -54,7 +55,9 @@ class Outputs:
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse before computing what could not be written afterwards."""
-        files = [*self.files, *self.beside, *self.sidecars]
+        zarr = [path for path in self.files if is_folder(path)]
+        check_writable([], overwrite=overwrite, folders=zarr, ours=is_ours)
+        files = [path for path in (*self.files, *self.beside, *self.sidecars) if path not in zarr]
         if self.report and (self.report.parent.is_dir() or self.report.name != PAGE):
             files.append(self.report)
         elif self.report:  # its folder will be made: what counts is whether that can be
@@ -124,7 +127,7 @@ def tagged(path: Path, tag: str) -> Path:
     """The path with `tag` before its suffixes; of several dots only those of a format count (`a.damask.vti`)."""
     known = [
         suffix
-        for suffix in (".damask.vti", ".material.yaml", ".ome.tiff", ".ome.tif")
+        for suffix in (".damask.vti", ".material.yaml", ".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz")
         if path.name.lower().endswith(suffix)
     ]
     cut = len(path.name) - len(known[0] if known else path.suffix)

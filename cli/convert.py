@@ -159,7 +159,7 @@ def _beside(file: Path) -> Provenance | None:
 
 def _tell(losses: Mapping[Path, list[str] | None], reporter: Reporter) -> None:
     for path, names in losses.items():
-        if names:
+        if names != []:
             reporter.say(f"{path}: {sentence(names)}")
 
 

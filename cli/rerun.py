@@ -13,16 +13,14 @@ import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
-from microgen.io.atomic import check_writable
 from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
-from microgen.io.sidecar import sidecar_path
 from microgen.provenance import sha256, tool_version
 
 from . import _mesh_again, _region
 from ._flags import resolve_device
 from ._machine import check_memory, memory_need
-from ._outputs import check_suffix, format_for, others_of, tagged
+from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
 from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
@@ -68,7 +66,7 @@ def rerun(
     for path in paths:
         check_suffix(path, format)
     others = others_of(paths, format)
-    check_writable([*others, *(p for path in paths for p in (path, sidecar_path(path)))], overwrite=overwrite)
+    Outputs(paths, beside=tuple(others)).check(overwrite=overwrite)
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)

@@ -4,7 +4,8 @@ A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; i
 One whose samples take several files has `beside(path)`, which names the others, and `write(ms, path, *others)`; one
 that cannot hold every sample says in NEEDS what it takes: "volume", "grains". It may have WRITES (the suffixes it
 writes, where these are fewer), `header(ms)` (what the JSON beside the file says besides), and `holds(ms)` (what of a
-sample comes back from its files, in the words of `losses`).
+sample comes back from its files, in the words of `losses`). One whose files are folders says FOLDER, and by
+`is_ours(folder)` which of them may be replaced.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ MODULES: tuple[str, ...] = (
     "obj",
     "glb",
     "grey_tiff",
+    "ome_zarr",
     "nrrd",
     "nifti",
     "raw_json",
@@ -68,11 +70,11 @@ def read(path: str | Path, *, format: str | None = None) -> Microstructure:
     if file.is_dir() and format in (None, "slices") and not file.suffix:
         return import_module("microgen.io.slices").read(file)
     reader = find_reader(file, format)
-    if file.is_dir():
+    if file.is_dir() and not hasattr(reader, "FOLDER"):
         raise UnreadableFile(file, "is a folder", remedy="Give one of the files in it.")
     if not file.exists():
         raise UnreadableFile(file, "does not exist", remedy="Check the spelling and the working folder.")
-    if not file.is_file():
+    if not file.is_file() and not file.is_dir():
         raise UnreadableFile(file, "is no regular file", remedy="Save the data to a file first.")
     try:
         return reader.read(path)
@@ -87,9 +89,11 @@ def write(ms: Microstructure, path: str | Path, *, format: str | None = None, ov
     Raises UnsupportedFormat for unknown suffixes, OutputNotWritable, and InvalidParameter for samples that the
     format cannot hold.
     """
-    from microgen.io.sidecar import write_with_provenance
+    from microgen.io.sidecar import write_folder, write_with_provenance
 
     writer, others = find_writer(path, format), files_beside(path, format)
+    if is_folder(path, format):
+        return write_folder(writer.write, ms, path, overwrite=overwrite, ours=writer.is_ours)
     header = getattr(writer, "header", None)
     return write_with_provenance(writer.write, ms, path, beside=others, overwrite=overwrite, header=header)
 
@@ -115,6 +119,11 @@ def files_beside(path: str | Path, format: str | None = None) -> list[Path]:
     """The other files that a sample written to `path` takes, apart from its provenance. Raises UnsupportedFormat."""
     writer = find_writer(path, format)
     return list(writer.beside(Path(path))) if hasattr(writer, "beside") else []
+
+
+def is_folder(path: str | Path, format: str | None = None) -> bool:
+    """Is a sample written to `path` a folder? Raises UnsupportedFormat."""
+    return hasattr(find_writer(path, format), "FOLDER")
 
 
 def needs(path: str | Path, format: str | None = None) -> tuple[str, ...]:

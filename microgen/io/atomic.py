@@ -6,11 +6,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from microgen.errors import InvalidParameter, OutputNotWritable
+
+Ours = str | Callable[[Path], bool]
+"""Which folders may be replaced."""
 
 _PART = re.compile(r"\.[0-9a-f]{8}\.part$")
 
@@ -84,11 +87,11 @@ def _put_back(target: Path, before: Path, *, existed: bool) -> None:
 
 
 @contextmanager
-def atomic_folder(target: str | Path, overwrite: bool = False, *, ours: str = "*") -> Iterator[Path]:
+def atomic_folder(target: str | Path, overwrite: bool = False, *, ours: Ours = "*") -> Iterator[Path]:
     """Yield a temporary folder that becomes `target` when the block ends well and is removed otherwise.
 
-    An existing folder is taken when it is empty, or with `overwrite` when every entry matches the glob `ours`:
-    a mistyped path never costs anybody's files. Raises OutputNotWritable.
+    An existing folder is taken when it is empty, or with `overwrite` when every entry is a file that matches the glob
+    `ours`, or `ours(folder)` says so: a mistyped path never costs anybody's files. Raises OutputNotWritable.
     """
     target = _resolved(target)
     _check_folder(target, overwrite, ours)
@@ -109,7 +112,7 @@ def check_writable(
     *,
     overwrite: bool = False,
     folders: Iterable[str | Path] = (),
-    ours: str = "*",
+    ours: Ours = "*",
 ) -> None:
     """Refuse outputs that cannot be written, before anything is computed.
 
@@ -165,7 +168,7 @@ def _check_file(target: Path, overwrite: bool) -> None:
         raise OutputNotWritable(f"{target}: exists already. Allow overwriting (--overwrite) or choose another path.")
 
 
-def _check_folder(target: Path, overwrite: bool, ours: str) -> None:
+def _check_folder(target: Path, overwrite: bool, ours: Ours) -> None:
     _check_parent(target)
     if not target.exists():
         return
@@ -174,6 +177,11 @@ def _check_folder(target: Path, overwrite: bool, ours: str) -> None:
     entries = list(target.iterdir())
     if entries and not overwrite:
         raise OutputNotWritable(f"{target}: is not empty. Allow overwriting (--overwrite) or choose another path.")
+    if callable(ours):
+        if entries and not ours(target):
+            problem = "holds other things than were written here"
+            raise OutputNotWritable(f"{target}: {problem}. Move it or choose another folder.")
+        return
     for entry in entries:
         if entry.is_dir() or not entry.match(ours):
             raise OutputNotWritable(

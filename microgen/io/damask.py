@@ -43,6 +43,11 @@ def beside(path: Path) -> list[Path]:
     return [path.with_name(name[: len(name) - len(cut)] + ".material.yaml")]
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return frozenset({"grain_id", "phase_id", "grain_orientations", "phases", "spacing", "origin", "periodic"})
+
+
 def write(ms: Microstructure, path: str | Path, material: Path | None = None) -> None:
     """Write the grid to `path` and the materials to `material`, or beside it.
 

@@ -57,7 +57,7 @@ def lost(ms: Microstructure, writer: ModuleType) -> list[str] | None:
 def sentence(names: list[str] | None) -> str:
     """The same for a reader."""
     if names is None:
-        return "holds what its format has a place for"
+        return "cannot be read back, so that what it loses is not listed"
     if not names:
         return "nothing is lost"
     return "without " + ", ".join(FACTS[name] for name in names)

@@ -33,6 +33,11 @@ _REMEDY = "Write or copy it again."
 _MOST_16 = 2**15 - 1
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return frozenset({"grain_id", "grain_orientations", "spacing", "origin"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the cells in 16 or 32 bits a voxel.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
-from microgen.io.atomic import atomic_path, atomic_paths, check_writable
+from microgen.io.atomic import atomic_folder, atomic_path, atomic_paths, check_writable
 from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
@@ -47,6 +47,26 @@ def write_with_provenance(
     return paths
 
 
+def write_folder(
+    writer: Callable[[Microstructure, Path], object],
+    ms: Microstructure,
+    path: str | Path,
+    *,
+    ours: Callable[[Path], bool],
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write `ms` by `writer(ms, temporary folder)` and its provenance beside it, both whole or neither.
+
+    A folder that is there is replaced with `overwrite`, if it is one of `ours`. Returns and raises as above.
+    """
+    path = Path(path)
+    check_writable([sidecar_path(path)], overwrite=overwrite, folders=[path], ours=ours)
+    with atomic_folder(path, overwrite, ours=ours) as part:
+        writer(ms, part)
+        write_sidecar(ms, path, overwrite=overwrite)
+    return [path, sidecar_path(path)]
+
+
 def write_sidecar(
     ms: Microstructure, path: str | Path, *, overwrite: bool = False, more: Mapping[str, Any] | None = None
 ) -> Path:
@@ -73,7 +93,7 @@ def read_provenance(path: str | Path) -> Provenance:
         raise UnreadableFile(path, "does not exist", remedy="Check the path.")
     if path.is_file() and path.suffix.lower() == ".json":
         return _read_json(path)
-    provenance = _embedded(path) if path.is_file() else None
+    provenance = _embedded(path) if path.is_file() else _in_folder(path)
     if provenance is not None:
         return provenance
     if sidecar_path(path).is_file():
@@ -113,6 +133,12 @@ def _embedded(path: Path) -> Provenance | None:
     except OSError as error:
         raise UnreadableFile(path, f"cannot be read ({error.strerror or error})") from error
     return None
+
+
+def _in_folder(path: Path) -> Provenance | None:
+    from microgen.io import ome_zarr
+
+    return ome_zarr.read_embedded(path).provenance if (path / "zarr.json").is_file() else None
 
 
 def _read_json(path: Path) -> Provenance:

@@ -15,7 +15,7 @@ from microgen import read
 from microgen.errors import MicrogenError
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = ["a.tif", "a.vti", "a.nrrd", "a.nii", "a.nii.gz", "a.raw", "a.npz"]
+SAMPLES = ["a.tif", "a.vti", "a.nrrd", "a.nii", "a.nii.gz", "a.raw", "a.npz", "a.zarr"]
 
 
 @pytest.fixture
@@ -72,6 +72,16 @@ def test_what_is_lost_is_told_in_a_line(microgen, here: Path) -> None:
     ]
     assert Path("c.csv").read_bytes() == Path("rve.csv").read_bytes()
     assert read("d.npz").grains is not None
+
+
+def test_zarr_folders_are_replaced_and_made_again(microgen, here: Path) -> None:
+    assert microgen("rerun", "rve.tif", "--out", "a.zarr").code == 0
+    assert microgen("convert", "a.zarr", "b.zarr", "c.csv").code == 0
+    assert Path("c.csv").read_bytes() == Path("rve.csv").read_bytes()
+    assert microgen("convert", "a.zarr", "b.zarr").code == 3
+    assert microgen("convert", "rve.tif", "b.zarr", "--overwrite").code == 0
+    assert microgen("rerun", "b.zarr", "--json").json["identical"] is True
+    assert read("b_rerun.zarr").grains is not None
 
 
 def test_dry_run_writes_nothing(microgen, here: Path) -> None:
