@@ -70,6 +70,16 @@ def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ())
     return read_volume(path, flags, spacing=spacing, name="FILE")
 
 
+def read_as_meant(path: Path, flags: VolumeFlags, *, format: str | None = None) -> Microstructure:
+    """Any readable file; foreign labels that are grey values by all looks, as grey values."""
+    if flags.raw_shape or flags.raw_type or (path.suffix.lower() == ".raw" and format is None):
+        return read_grey(path, flags)
+    ms = microgen.read(path, format=format)
+    grey = grey_format(path) if format is None else None
+    looks_grey = grey is not None and (is_mask(ms) or unlike_neighbours(ms) > 0.5)
+    return microgen.read(path, format=grey) if looks_grey else ms
+
+
 def read_grey(path: Path, flags: VolumeFlags) -> Microstructure:
     """A file as it is; numbers that could be labels are grey values unless microgen wrote them, and fractions
     in a .npy a level set."""

@@ -15,7 +15,7 @@ from microgen.provenance import tool_version
 from ._json import dumps
 from ._result import grid_object
 from ._scan import ScanFacts
-from ._volume import VolumeFlags, grey_format, is_mask, read_grey, unlike_neighbours
+from ._volume import VolumeFlags, read_as_meant
 
 
 def info(
@@ -50,23 +50,13 @@ def info(
     if file.suffix.lower() == ".csv":
         result, lines = _table(file)
         return _tell(file, result, lines, json=json)
-    ms = _read(file, format, VolumeFlags(raw_shape=raw_shape or (), raw_type=raw_type))
+    ms = read_as_meant(file, VolumeFlags(raw_shape=raw_shape or (), raw_type=raw_type), format=format)
     if ms.orientation is not None and ms.grid.ndim == 2:
         facts = _scan_facts(file, ms, threshold, min_pixels)
         result, lines = {"scan": facts.to_dict()}, [*facts.lines(), *([facts.warning()] if facts.warning() else [])]
     else:
         result, lines = _volume(file, ms)
     return _tell(file, result, lines, json=json)
-
-
-def _read(file: Path, format: str | None, flags: VolumeFlags) -> Microstructure:
-    """The file; foreign labels that are grey values by all looks, as grey values."""
-    if flags.raw_shape or flags.raw_type or (file.suffix.lower() == ".raw" and format is None):
-        return read_grey(file, flags)
-    ms = microgen.read(file, format=format)
-    grey = grey_format(file) if format is None else None
-    looks_grey = grey is not None and (is_mask(ms) or unlike_neighbours(ms) > 0.5)
-    return microgen.read(file, format=grey) if looks_grey else ms
 
 
 def _tell(file: Path, result: dict[str, Any], lines: list[str], *, json: bool) -> int:

@@ -20,6 +20,7 @@ COMMANDS = {
     "describe": "Measure a volume: porosity, surface, thickness, connectivity, curvatures, or its grains.",
     "compare": "Say whether two files show one material: every statistic they share, against their own noise.",
     "atlas": "Draw random textures and chart them, or look up the one nearest to a wish.",
+    "view": "Look at a file: a window, pictures, or a page to turn it in a browser.",
     "info": "Say what was understood of a file.",
     "rerun": "Make a result again, bit for bit, from its provenance.",
     "doctor": "Check the installation and the machine.",
