@@ -23,6 +23,7 @@ COMMANDS = {
     "mesh": "Make closed surfaces of a volume: of its solid, a phase or its grains, for printers and viewers.",
     "check": "Say whether a mesh made by anyone is closed, how thick its walls are, and if it prints.",
     "convert": "Write a file again in other formats: NRRD, NIfTI, TIFF, NumPy, ParaView ...",
+    "view": "Look at a file: a window, pictures, or a page to turn it in a browser.",
     "info": "Say what was understood of a file.",
     "rerun": "Make a result again, bit for bit, from its provenance.",
     "doctor": "Check the installation and the machine.",

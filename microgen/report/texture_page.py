@@ -104,7 +104,7 @@ def _pairs(volume: Microstructure, sample: Microstructure) -> str:
         deep = ms.grid.shape[-1]
         counts = [max(1, min(n, round(across / h))) for n, h in zip(ms.grid.shape[:2], spacing)]
         cut = ms.crop((0, 0, 0), (*counts, deep)).section(2, deep // 2)
-        pixels = _draw_plane(cut, 420)
+        pixels = draw_plane(cut, 420)
         figures.append(markup.map_figure(pixels, cut.grid.lengths[0], caption=f"{name}: solid dark", relative=1.0))
     return markup.row(figures, least=300)
 
@@ -118,17 +118,17 @@ def _slices(sample: Microstructure) -> str:
         place = length((index + 0.5) * sample.grid.spacing[axis])
         caption = f"{'xyz'[axis]} = {place}; {'xyz'[right]} to the right, {'xyz'[down]} down"
         relative = lengths[right] / max(lengths[:2])
-        pixels = _draw_plane(cut, 420)
+        pixels = draw_plane(cut, 420)
         figures.append(markup.map_figure(pixels, lengths[right], caption=caption, relative=relative))
     return markup.row(figures, least=230)
 
 
 def _plane(sample: Microstructure) -> str:
-    pixels = _draw_plane(sample, 720)
+    pixels = draw_plane(sample, 720)
     return markup.map_figure(pixels, sample.grid.lengths[0], caption="Solid dark; x to the right, y down")
 
 
-def _draw_plane(ms: Microstructure, most: int) -> np.ndarray:
+def draw_plane(ms: Microstructure, most: int) -> np.ndarray:
     """uint8 RGBA [y, x, 4], about `most` pixels wide or high: solid and void, their border as sharp as the pixels."""
     from scipy.ndimage import zoom
 
