@@ -11,7 +11,7 @@ import numpy as np
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
-from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
+from microgen.errors import InvalidParameter, MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
 from microgen.io.atomic import check_writable
 from microgen.io.grain_table import read_table
@@ -19,8 +19,8 @@ from microgen.io.printing import Print
 from microgen.io.sidecar import sidecar_path
 from microgen.provenance import sha256, tool_version
 
-from . import _region
-from ._flags import resolve_device
+from . import _region, _rerun_atlas
+from ._flags import Common, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import check_suffix, format_for, tagged
 from ._progress import Reporter
@@ -45,7 +45,7 @@ def rerun(
     Parameters
     ----------
     file
-        A file made by microgen, or its NAME.EXT.json.
+        A file made by microgen, or its NAME.EXT.json; the table or page of an atlas.
     out
         Output file; the suffix picks the format. Without any: beside the file, named NAME_rerun.EXT.
     format
@@ -57,6 +57,12 @@ def rerun(
     quiet
         No progress; warnings and errors only.
     """
+    table = _rerun_atlas.table_of(file)
+    if table is not None:
+        if format is not None:
+            raise InvalidParameter("--format", expected="nothing: an atlas is .csv and .html", got=format)
+        common = Common(json=json, overwrite=overwrite, quiet=quiet)
+        return _rerun_atlas.rerun(file, table, out=out, common=common)
     reporter = Reporter(quiet=quiet)
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
