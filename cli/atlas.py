@@ -115,7 +115,7 @@ def run(
     missing = [k for k in range(1, draws.samples + 1) if k not in there]
     if there:
         reporter.say(f"{draws.samples - len(missing)} of {draws.samples} samples are there already")
-    with _documented(files, settings, common):
+    with documented(files, settings, common.seed):
         if missing:
             processes = draws.workers or workers(draws.grid, len(missing), memory_need(draws.grid))
             options: dict[str, Any] = {"seed": common.seed, "eps": draws.eps, "prior": prior, "workers": processes}
@@ -159,12 +159,12 @@ def prepare(files: Files, settings: dict[str, Any], common: Common) -> frozenset
 
 
 @contextmanager
-def _documented(files: Files, settings: dict[str, Any], common: Common) -> Iterator[None]:
+def documented(files: Files, settings: dict[str, Any], seed: int) -> Iterator[None]:
     """The provenance beside the table, also of a run that was interrupted."""
     try:
         yield
     finally:
-        document(files, settings, common.seed)
+        document(files, settings, seed)
 
 
 def document(files: Files, settings: dict[str, Any], seed: int) -> None:
@@ -192,9 +192,20 @@ def make(missing: list[int], entries: Iterator[Any], files: Files, reporter: Rep
 def close(files: Files, common: Common, reporter: Reporter) -> int:
     """The page, and what the run came to."""
     done = microgen.read_atlas(files.table)
-    formed = done.formed
-    counts = {"samples": len(done), "formed": len(formed), "no_texture": len(done) - len(formed)}
+    counts = {"samples": len(done), "formed": len(done.formed), "no_texture": len(done) - len(done.formed)}
     reporter.say(f"{counts['formed']} textures; {counts['no_texture']} of {counts['samples']} draws formed none")
+    written, problem = page(files, reporter)
+    fields = {"seed": common.seed, "device": "cpu", **counts}
+    finish(result_object("atlas", reporter, written, **fields), json=common.json)
+    if problem:
+        raise problem
+    return 0
+
+
+def page(files: Files, reporter: Reporter) -> tuple[list[Path], NotConverged | None]:
+    """Draw the map, where one is asked for; returns all files there are, and why there is no map."""
+    done = microgen.read_atlas(files.table)
+    formed = done.formed
     problem: NotConverged | None = None
     if files.page and len(formed) < FEWEST:
         problem = NotConverged(
@@ -207,12 +218,7 @@ def close(files: Files, common: Common, reporter: Reporter) -> int:
             shown = {number: files.picture(number) for number in done.columns["sample"][formed].tolist()}
             pictures = {number: path.read_bytes() for number, path in shown.items() if path.exists()}
             part.write_text(render_atlas(done, pictures), encoding="utf-8")
-    written = [path for path in files if not (problem and path == files.page)]
-    fields = {"seed": common.seed, "device": "cpu", **counts}
-    finish(result_object("atlas", reporter, written, **fields), json=common.json)
-    if problem:
-        raise problem
-    return 0
+    return [path for path in files if not (problem and path == files.page)], problem
 
 
 def preview(draws: Draws, prior: CurvaturePrior, common: Common, files: Files) -> int:

@@ -11,14 +11,14 @@ import numpy as np
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
-from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
+from microgen.errors import InvalidParameter, MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
 from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
-from . import _mesh_again, _region
-from ._flags import resolve_device
+from . import _mesh_again, _region, _rerun_atlas
+from ._flags import Common, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
@@ -44,7 +44,7 @@ def rerun(
     Parameters
     ----------
     file
-        A file made by microgen, or its NAME.EXT.json.
+        A file made by microgen, or its NAME.EXT.json; the table or page of an atlas.
     out
         Output file; the suffix picks the format. Without any: beside the file, named NAME_rerun.EXT.
     format
@@ -56,6 +56,12 @@ def rerun(
     quiet
         No progress; warnings and errors only.
     """
+    table = _rerun_atlas.table_of(file)
+    if table is not None:
+        if format is not None:
+            raise InvalidParameter("--format", expected="nothing: an atlas is .csv and .html", got=format)
+        common = Common(json=json, overwrite=overwrite, quiet=quiet)
+        return _rerun_atlas.rerun(file, table, out=out, common=common)
     reporter = Reporter(quiet=quiet)
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file

@@ -270,6 +270,9 @@ class Curvatubes:
             "seconds": time.perf_counter() - task.began,
         }
         configuration = {**self.configuration(), "grid": asdict(grid), "start": task.told}
+        if self.graded is not None:
+            configuration["graded"]["brought_to_stiffness"] = self.graded.alike[0].stiffness
+            configuration["graded"]["alike"] = [asdict(c) for c in self.graded.alike]
         configuration["mask"] = None if task.region is None else task.region.told
         made = Provenance(
             "Curvatubes.sample", configuration, int(task.seed), device=device, dtype="float32", achieved=achieved
@@ -279,13 +282,20 @@ class Curvatubes:
 
     @property
     def _sets(self) -> tuple[Coefficients, ...]:
-        return (self.coefficients,) if self.graded is None else self.graded.coefficients
+        return (self.coefficients,) if self.graded is None else self.graded.alike
 
     @property
     def _factor(self) -> float:
-        """Power of two by which the energy is divided while it flows, where squares of its gradient would overflow."""
-        largest = max(abs(value) for c in self._sets for value in (*c.values, self.orientation_weight))
-        return 1.0 if 1e-6 <= largest <= 1e12 else 2.0 ** math.floor(math.log2(largest))
+        """By which the energy is divided while it flows: a power of two where its gradient's squares would overflow.
+
+        Of graded sets that were brought to one stiffness, by that too: so none of them has a size that is its own, and
+        ten times any set is the same flow to the last bit.
+        """
+        own = 1.0
+        if self.graded is not None and self.graded.alike is not self.graded.coefficients:
+            own = self.graded.alike[0].stiffness
+        largest = max(abs(value) for c in self._sets for value in (*c.values, self.orientation_weight)) / own
+        return own if 1e-6 <= largest <= 1e12 else own * 2.0 ** math.floor(math.log2(largest))
 
 
 @dataclass(frozen=True, eq=False)

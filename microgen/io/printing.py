@@ -69,7 +69,7 @@ def check(options: Print, grid: Grid) -> None:
 
     Raises InvalidParameter, UnreadableFile.
     """
-    clip = _clip(options)
+    clip = clip_of(options)
     if clip is None or grid.ndim != 3:
         return
     try:
