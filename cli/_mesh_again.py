@@ -9,6 +9,7 @@ import numpy as np
 
 from microgen import Provenance
 from microgen.errors import TargetNotMet, UnreadableFile
+from microgen.io import volume_mesh
 from microgen.io.printing import Print
 from microgen.io.surfaces import read_surfaces
 
@@ -38,6 +39,8 @@ def rerun(made: Provenance, source: Path, original: Path, out: tuple[Path, ...],
 
 
 def _same(one: Path, two: Path) -> bool:
+    if one.suffix.lower() in volume_mesh.ALL:
+        return volume_mesh.same(one, two)
     first, second = read_surfaces(one).bodies, read_surfaces(two).bodies
     return len(first) == len(second) and all(
         np.array_equal(a.mesh.points, b.mesh.points) and np.array_equal(a.mesh.triangles, b.mesh.triangles)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
 from microgen.errors import InvalidParameter
+from microgen.io import volume_mesh
 from microgen.io.obj import MATERIALS
 from microgen.io.sidecar import sidecar_path
 from microgen.io.surfaces import SUFFIXES
@@ -40,6 +41,11 @@ class MeshFlags:
     """Grains or phases moved apart: each this many times as far from the middle."""
     density: float | None = None
     """Of the material, g/cm³: tells the mass."""
+    element: float = 1.0
+    """Of .vtu, .msh, .inp and .vtp: edge of an element, in voxels; 2 makes an eighth of the tetrahedra."""
+    mesher: Literal["lattice", "gmsh"] = "lattice"
+    """Who makes the tetrahedra: lattice cuts the elements, gmsh (your own, on the path) fills the interfaces with fewer
+    and larger ones."""
 
     def __post_init__(self) -> None:
         size = self.size_mm
@@ -59,26 +65,35 @@ class Places:
     files: tuple[Path, ...]
     folders: tuple[Path, ...]
     """One STL a grain in each."""
+    volumes: tuple[Path, ...] = ()
+    """Tetrahedra, and interfaces without gaps."""
 
     @property
     def all_files(self) -> list[Path]:
         """With what is written beside them."""
         materials = [path.with_suffix(MATERIALS) for path in self.files if path.suffix.lower() == ".obj"]
-        return [*self.files, *(sidecar_path(path) for path in self.files), *materials]
+        files = (*self.files, *self.volumes)
+        return [*files, *(sidecar_path(path) for path in files), *materials]
 
 
 def places(out: tuple[Path, ...], flags: MeshFlags) -> Places:
     """Files and folders asked for. Raises InvalidParameter for none, for suffixes that are not known."""
     example = "Example: microgen mesh bone.tif bone.stl bone.3mf"
     demand(bool(out), "OUT", "at least one file to write", "none", remedy=example)
-    files, folders = [], []
+    files, folders, volumes = [], [], []
     for path in out:
         suffix = path.suffix.lower()
         if flags.each_grain and suffix in ("", ".stl"):
             folders.append(path.with_suffix(""))
         elif suffix in SUFFIXES:
             files.append(path)
+        elif suffix in volume_mesh.ALL:
+            volumes.append(path)
         else:
             remedy = "A name without suffix is a folder of one STL a grain: --each-grain" if not suffix else ""
-            raise InvalidParameter("OUT", expected=f"one of {' '.join(SUFFIXES)}", got=str(path), remedy=remedy)
-    return Places(tuple(files), tuple(folders))
+            raise InvalidParameter(
+                "OUT", expected=f"one of {' '.join((*SUFFIXES, *volume_mesh.ALL))}", got=str(path), remedy=remedy
+            )
+    if volumes and flags.size_mm is not None:
+        raise InvalidParameter("--size-mm", expected="none with tetrahedra, which are in µm", got=flags.size_mm)
+    return Places(tuple(files), tuple(folders), tuple(volumes))

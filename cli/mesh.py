@@ -19,6 +19,7 @@ from microgen.io.bodies import only_phase
 from microgen.io.grey import NO_SIZE
 from microgen.io.printing import Print, Solid
 
+from . import _volume_mesh
 from ._flags import FlagApp
 from ._machine import LIBRARIES, check_memory
 from ._mesh_flags import MeshFlags, Places, places
@@ -46,14 +47,15 @@ def run(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Make closed surfaces of a volume: of its solid, of a phase, or one of each grain. Never repaired: verified.
+    """Make closed surfaces of a volume (its solid, a phase, each grain), or tetrahedra of all grains. Verified.
 
     Parameters
     ----------
     source
         Level set, phases, grains, or grey values of a µCT with --grey-threshold.
     outs
-        Files to write: .stl, .3mf, .ply, .obj, .glb; with --each-grain a folder too.
+        Surfaces to print: .stl, .3mf, .ply, .obj, .glb (mm); with --each-grain a folder too. Meshes without gaps to
+        compute with (µm): tetrahedra as .vtu, .msh, .inp, all interfaces as .vtp.
     out
         The same as a flag; may be given several times.
     json
@@ -75,11 +77,16 @@ def run(
     sample = _documented(sample, source, flags, given, volume)
     for note in sample.notes:
         reporter.say(f"note      {note}")
+    fields: dict[str, Any] = {"source": str(source), "grid": grid_object(_grid(sample.grid))}
+    written: list[Path] = []
     try:
-        sample, written = _made(sample, where, flags, printed, reporter, overwrite)
+        if where.volumes:
+            written, fields["mesh"] = _volume_mesh.made(sample, where.volumes, flags, reporter, overwrite=overwrite)
+        if where.files or where.folders:
+            sample, more = _made(sample, where, flags, printed, reporter, overwrite)
+            written, fields = [*written, *more], {**fields, **_figures(sample)}
     except InvalidParameter as error:
         raise _named(error) from None
-    fields = {"source": str(source), "grid": grid_object(_grid(sample.grid)), **_figures(sample)}
     finish(result_object("mesh", reporter, written, **fields), json=json)
     return 0
 

@@ -24,6 +24,7 @@ from microgen.provenance import tool_version
 
 SUFFIXES = (".vtu", ".msh", ".inp")
 SURFACES = (".vtp",)
+ALL = (*SUFFIXES, *SURFACES)
 _CHUNK = 2**14
 _LINES = 200
 
@@ -159,3 +160,12 @@ def _sections(ms: Microstructure, labels: np.ndarray) -> Iterator[bytes]:
         yield f"{section}{more}\n,\n".encode()
     for k in np.unique(phase).tolist():
         yield f"*MATERIAL, NAME={names[k]}\n** {names[k]}: TO BE FILLED IN\n".encode()
+
+
+def same(one: Path, other: Path) -> bool:
+    """True when two files hold the same points and cells."""
+    import pyvista
+
+    first, second = pyvista.read(one), pyvista.read(other)
+    arrays = [(mesh.points, mesh.faces if one.suffix == ".vtp" else mesh.cells) for mesh in (first, second)]  # type: ignore[attr-defined]
+    return all(np.array_equal(a, b) for a, b in zip(*arrays))
