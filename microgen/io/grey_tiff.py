@@ -7,14 +7,15 @@ most 4 GiB. Grid, phases and provenance are in the text that ImageJ shows by Ima
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microgen.errors import InvalidParameter
 from microgen.io import embedded as emb, one_array
 from microgen.io.grey import MICROMETRES, all_positive, grey_volume
-from microgen.io.ome_tiff import embedded, info, ome_spacing, opened, read_pages
+from microgen.io.ome_tiff import embedded, fill, info, ome_spacing, opened, read_pages
+from microgen.io.planes import slabs
 from microgen.microstructure import Microstructure
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ def write(ms: Microstructure, path: str | Path) -> None:
         got = f"{values.size * dtype.itemsize} bytes"
         remedy = "Write an OME-TIFF (--format ome) or a .zarr."
         raise InvalidParameter("shape", expected="at most 4 GiB of values in ImageJ's TIFF", got=got, remedy=remedy)
-    planes = (plane for slab in one_array.slabs(values, dtype) for plane in slab)
     shape = (values.shape if values.ndim == 3 else (*values.shape, 1))[::-1]
     with TiffWriter(path, imagej=True, byteorder=">") as tif:
-        tif.write(planes, shape=shape, dtype=dtype, resolution=_resolution(ms), metadata=_facts(ms, name, values))
+        facts: dict[str, Any] = {"resolution": _resolution(ms), "metadata": _facts(ms, name, values)}
+        place = tif.write(shape=shape, dtype=dtype, returnoffset=True, **facts)
+    fill(path, place, slabs(values, dtype.newbyteorder(">")))
 
 
 def _type(name: str, values: np.ndarray) -> np.dtype:

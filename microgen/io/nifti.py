@@ -22,6 +22,7 @@ from microgen.io import embedded as emb, one_array
 from microgen.io.atomic import final_name
 from microgen.io.grey import DAMAGE, all_positive, grey_volume
 from microgen.io.packed import Stream, exactly
+from microgen.io.planes import pour, slabs
 from microgen.microstructure import Microstructure
 
 NAME = "nifti"
@@ -61,8 +62,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
 def _write(file: Any, head: bytes, values: np.ndarray) -> None:
     file.write(head)
-    for slab in one_array.slabs(values, values.dtype.newbyteorder("<")):
-        file.write(slab.data)
+    pour(file.write, slabs(values, values.dtype.newbyteorder("<")))
 
 
 def _head(ms: Microstructure, name: str, dtype: np.dtype) -> bytes:

@@ -19,6 +19,7 @@ from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io import embedded as emb, one_array
 from microgen.io.grey import DAMAGE, MICROMETRES, all_positive, grey_volume
 from microgen.io.packed import exactly
+from microgen.io.planes import pour, slabs
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
 
@@ -47,8 +48,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
     dtype = values.dtype.newbyteorder("<")
     with open(path, "wb") as file:
         file.write(_head(ms, name, dtype).encode("ascii"))
-        for slab in one_array.slabs(values, dtype):
-            file.write(slab.data)
+        pour(file.write, slabs(values, dtype))
 
 
 def _head(ms: Microstructure, name: str, dtype: np.dtype) -> str:

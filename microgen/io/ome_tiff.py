@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -21,13 +21,14 @@ import numpy as np
 
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
-from microgen.io import embedded as emb, one_array
+from microgen.io import embedded as emb, one_array, planes
 from microgen.io.grey import NO_SIZE
+from microgen.io.planes import pour, slabs
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile
+    from tifffile import TiffFile, TiffWriter
 
 NAME = "ome"
 SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
@@ -46,8 +47,6 @@ PIXELS |= {"float32": "float", "float64": "double"}
 """numpy's name of a type -> OME's."""
 _PROVENANCE, _SAMPLE = "microgen/provenance", "microgen/sample"
 MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4}
-_SLAB = 16
-"""Pages transposed at a time: 16 labels fill a cache line, so that each line of memory is read once."""
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError),
     *(OSError, struct.error, zlib.error, ElementTree.ParseError),
@@ -60,7 +59,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the grain labels: uint16, or uint32 above 65535 grains; without grains phase_id + 1 (void 0) as uint8.
 
-    Grey values of which nothing was made are written as they are.
+    Grey values of which nothing was made are written as they are. Packed, but for volumes of more than 256 MiB, of
+    which a slab at a time is turned and written.
 
     Raises InvalidParameter when the grid is not square or the phases are too many.
     """
@@ -68,18 +68,31 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
     grid = emb.square_grid(ms, "a TIFF")
     name, labels, dtype = _labels(ms)
+    shape = (labels.shape if labels.ndim == 3 else (*labels.shape, 1))[::-1]
+    packed, pages = grid.size * dtype.itemsize <= planes.LARGE, slabs(labels, dtype)
+    facts: dict[str, Any] = {"description": _ome_xml(ms, grid, name, dtype), "metadata": None}
+    facts["software"] = f"microgen {tool_version()}"
     # Compressed or not, offsets in a classic TIFF end at 4 GiB.
-    with TiffWriter(path, bigtiff=grid.size * dtype.itemsize > 2**31) as tif:
-        for number, page in enumerate(_pages(labels, dtype)):
-            tif.write(
-                page,
-                photometric="minisblack",
-                compression="zlib",
-                compressionargs={"level": 1},
-                description=None if number else _ome_xml(ms, grid, name, dtype),
-                metadata=None,
-                software=f"microgen {tool_version()}",
-            )
+    with TiffWriter(path, byteorder="<", bigtiff=grid.size * dtype.itemsize > 2**31) as tif:
+        if packed:
+            _write_packed(tif, (page for slab in pages for page in slab), facts)
+            return
+        place = tif.write(shape=shape, dtype=dtype, photometric="minisblack", returnoffset=True, **facts)
+    fill(path, place, pages)
+
+
+def _write_packed(tif: TiffWriter, pages: Iterator[np.ndarray], facts: dict[str, Any]) -> None:
+    for number, page in enumerate(pages):
+        described: dict[str, Any] = facts if number == 0 else facts | {"description": None}
+        tif.write(page, photometric="minisblack", compression="zlib", compressionargs={"level": 1}, **described)
+
+
+def fill(path: str | Path, place: tuple[int, int] | None, pages: Iterator[np.ndarray]) -> None:
+    """Write pages to the place, offset and length, that a TIFF has kept free for them."""
+    assert place is not None
+    with open(path, "r+b") as file:
+        file.seek(place[0])
+        pour(file.write, pages)
 
 
 def _labels(ms: Microstructure) -> tuple[str, np.ndarray, np.dtype]:
@@ -101,13 +114,6 @@ def _grey(name: str, values: np.ndarray) -> tuple[str, np.ndarray, np.dtype]:
         expected = f"grey values of one of the types {', '.join(PIXELS)}"
         raise InvalidParameter(name, expected=expected, got=values.dtype.name, remedy="Write a .nrrd or .npz.")
     return name, values, values.dtype.newbyteorder("=")
-
-
-def _pages(labels: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """The planes [y, x] of labels [x, y(, z)], one after the other."""
-    volume = labels if labels.ndim == 3 else labels[:, :, None]
-    for start in range(0, volume.shape[2], _SLAB):
-        yield from np.ascontiguousarray(volume[:, :, start : start + _SLAB].T, dtype=dtype)
 
 
 def _ome_xml(ms: Microstructure, grid: Grid, name: str, dtype: np.dtype) -> bytes:

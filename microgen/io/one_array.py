@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from microgen.microstructure import Microstructure
 GRAINS, LEVEL, GREY, PHASES = "grain_id", "level_set", "grey", "phase_id"
 GRID = frozenset({"spacing", "origin", "periodic"})
 UNSEGMENTED = "Segment the scan first (microgen.segment_grains), or write a .vti or .npz, which hold the points."
-SLAB = 64
-"""Planes across z turned to the file's order at a time."""
 
 
 def chosen(ms: Microstructure, what: str) -> tuple[str, np.ndarray]:
@@ -58,13 +55,6 @@ def holds(ms: Microstructure) -> frozenset[str]:
 def sample_json(ms: Microstructure, name: str) -> str:
     """Grid and phases as JSON, and which array the file shows."""
     return emb.sample_json(ms, array=name)
-
-
-def slabs(values: np.ndarray, dtype: np.dtype, *, thick: int = SLAB) -> Iterator[np.ndarray]:
-    """Values [x, y(, z)] in the order of files, x fastest: blocks [z, y, x] of `thick` planes, one after the other."""
-    volume = values if values.ndim == 3 else values[:, :, None]
-    for start in range(0, volume.shape[2], thick):
-        yield np.ascontiguousarray(volume[:, :, start : start + thick].T, dtype=dtype)
 
 
 def restored(values: np.ndarray, found: emb.Embedded, path: Path) -> Microstructure:

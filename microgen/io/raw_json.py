@@ -18,6 +18,7 @@ import numpy as np
 from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.io import embedded as emb, one_array
 from microgen.io.grey import all_positive, grey_volume
+from microgen.io.planes import pour, slabs
 from microgen.microstructure import Microstructure
 
 NAME = "raw"
@@ -46,8 +47,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
     """
     _, values = one_array.chosen(ms, "a .raw file")
     with open(path, "wb") as file:
-        for slab in one_array.slabs(values, values.dtype.newbyteorder("<")):
-            file.write(slab.data)
+        pour(file.write, slabs(values, values.dtype.newbyteorder("<")))
 
 
 def header(ms: Microstructure) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.io import embedded as emb
-from microgen.io.vtk_xml import KINDS, Array, ImageFile, text_array, write_image
+from microgen.io.vtk_xml import KINDS, Array, ImageFile, text_array, voxel_array, write_image
 from microgen.microstructure import Microstructure
 from microgen.orientation import ipf_color
 
@@ -40,17 +40,13 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
 
 def _labels(ms: Microstructure) -> list[Array]:
-    phase = ms.phase_id.ravel(order="F")
-    arrays = [Array("phase_id", "Int16", 1, ms.grid.size, lambda a, b: phase[a:b])]
+    arrays = [voxel_array("phase_id", "Int16", ms.phase_id)]
     if ms.grain_id is not None:
-        grain = ms.grain_id.ravel(order="F")
-        arrays.insert(0, Array("grain_id", "Int32", 1, ms.grid.size, lambda a, b: grain[a:b]))
+        arrays.insert(0, voxel_array("grain_id", "Int32", ms.grain_id))
     if ms.grey is not None:
-        kind, grey = _kind(ms.grey), ms.grey.ravel(order="F")
-        arrays.append(Array("grey", kind, 1, ms.grid.size, lambda a, b: grey[a:b]))
+        arrays.append(voxel_array("grey", _kind(ms.grey), ms.grey))
     if ms.level_set is not None:
-        level = ms.level_set.ravel(order="F")
-        arrays.append(Array("level_set", "Float32", 1, ms.grid.size, lambda a, b: level[a:b]))
+        arrays.append(voxel_array("level_set", "Float32", ms.level_set))
     return arrays
 
 
@@ -65,20 +61,27 @@ def _kind(values: np.ndarray) -> str:
 
 
 def _crystals(ms: Microstructure) -> list[Array]:
-    """Orientation and colour per cell: row `row[cell]` of a table of grains, or of the points' own."""
+    """Orientation and colour per cell: of its grain, or its own."""
     if ms.orientation is not None:
-        table = ms.orientation.swapaxes(0, ms.grid.ndim - 1).reshape(-1, 4)
-        row, phase_id = np.arange(ms.grid.size), ms.phase_id.ravel(order="F")
-    elif ms.grain_id is not None and ms.grains is not None:
-        table = np.vstack([[1.0, 0.0, 0.0, 0.0], ms.grains.orientation])
-        row, phase_id = ms.grain_id.ravel(order="F"), np.append(-1, ms.grains.phase_id)
-    else:
+        return _own(ms)
+    if ms.grain_id is None or ms.grains is None:
         return []
-    quaternion = Array("orientation", "Float32", 4, len(row), lambda a, b: table[row[a:b]])
+    table = np.vstack([[1.0, 0.0, 0.0, 0.0], ms.grains.orientation])
+    quaternion = voxel_array("orientation", "Float32", ms.grain_id, table=table)
     if not ms.phases:
         return [quaternion]
-    colour = _colours(ms, table, phase_id)
-    return [quaternion, Array("ipf_color", "UInt8", 3, len(row), lambda a, b: colour[row[a:b]])]
+    colour = _colours(ms, table, np.append(-1, ms.grains.phase_id))
+    return [quaternion, voxel_array("ipf_color", "UInt8", ms.grain_id, table=colour)]
+
+
+def _own(ms: Microstructure) -> list[Array]:
+    assert ms.orientation is not None
+    values = ms.orientation.swapaxes(0, ms.grid.ndim - 1).reshape(-1, 4)
+    quaternion = Array("orientation", "Float32", 4, len(values), lambda a, b: values[a:b])
+    if not ms.phases:
+        return [quaternion]
+    colour = _colours(ms, values, ms.phase_id.ravel(order="F"))
+    return [quaternion, Array("ipf_color", "UInt8", 3, len(values), lambda a, b: colour[a:b])]
 
 
 def _colours(ms: Microstructure, orientation: np.ndarray, phase_id: np.ndarray) -> np.ndarray:

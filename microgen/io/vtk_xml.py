@@ -12,10 +12,10 @@ import io
 import os
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 from xml.etree import ElementTree
@@ -25,13 +25,17 @@ import numpy as np
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
+from microgen.io import planes
 from microgen.io.embedded import check_claim
+from microgen.io.planes import looked_up, pour, slabs
 
 KINDS = {"Int8": "i1", "UInt8": "u1", "Int16": "i2", "UInt16": "u2", "Int32": "i4", "UInt32": "u4"}
 KINDS |= {"Int64": "i8", "UInt64": "u8", "Float32": "f4", "Float64": "f8", "String": "S1"}
 _BLOCK = 2**16
 """Rows a block: a megabyte of quaternions, large enough to pack well and small enough to share out."""
 _LONGEST_HEAD = 2**24
+_APPENDED = b'<AppendedData encoding="raw">\n_'
+_COMPRESSOR = ' compressor="vtkZLibDataCompressor"'
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,27 @@ class Array:
     components: int
     rows: int
     values: Callable[[int, int], np.ndarray]
+    blocks: Callable[[], Iterator[np.ndarray]] | None = None
+    """All rows in blocks of some planes, where making them so takes less time or memory."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype("<" + KINDS[self.kind])
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows * self.components * self.dtype.itemsize
+
+
+def voxel_array(name: str, kind: str, values: np.ndarray, *, table: np.ndarray | None = None) -> Array:
+    """An array of values [x, y(, z)] of the voxels, or of the rows of a table that these number."""
+    dtype = np.dtype("<" + KINDS[kind])
+    flat = cache(lambda: values.ravel(order="F"))
+    if table is None:
+        return Array(name, kind, 1, values.size, lambda a, b: flat()[a:b], lambda: slabs(values, dtype))
+    rows = table.astype(dtype)
+    blocks = partial(looked_up, values, rows)
+    return Array(name, kind, table.shape[1], values.size, lambda a, b: rows[flat()[a:b]], blocks)
 
 
 def text_array(name: str, text: str) -> Array:
@@ -54,40 +79,67 @@ def text_array(name: str, text: str) -> Array:
 def write_image(path: str | Path, grid: Grid, *, fields: list[Array], cells: list[Array], inline: bool = False) -> None:
     """Write image data with texts in FieldData and arrays per cell, x fastest.
 
-    `inline` puts each array as one line of base64 into the XML, as readers want that know no appended data.
+    Packed, but for cells of more than 256 MiB, of which a slab at a time is made and written. `inline` puts each array
+    as one line of base64 into the XML, as readers want that know no appended data.
     """
+    if not inline and sum(array.nbytes for array in cells) > planes.LARGE:
+        _write_plain(path, grid, fields=fields, cells=cells)
+        return
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         packed = [_packed(array, pool) for array in fields + cells]
     if inline:
         texts = [b64encode(pieces[0]) + b64encode(b"".join(pieces[1:])) for pieces in packed]
         places = [f'format="binary">\n{text.decode("ascii")}\n</' for text in texts]
     else:
-        offsets = np.cumsum([0] + [sum(map(len, pieces)) for pieces in packed]).tolist()
-        places = [f'format="appended" offset="{at}">\n</' for at in offsets]
+        places = _places([sum(map(len, pieces)) for pieces in packed])
     with open(path, "wb") as file:
         file.write(_head(grid, list(zip(fields, places)), list(zip(cells, places[len(fields) :]))).encode())
         if not inline:
-            file.write(b'<AppendedData encoding="raw">\n_')
+            file.write(_APPENDED)
             for pieces in packed:
                 file.writelines(pieces)
             file.write(b"\n</AppendedData>\n")
         file.write(b"</VTKFile>\n")
 
 
+def _places(sizes: list[int]) -> list[str]:
+    """Where arrays of so many bytes lie, one after the other."""
+    offsets = np.cumsum([0, *sizes]).tolist()
+    return [f'format="appended" offset="{at}">\n</' for at in offsets]
+
+
+def _write_plain(path: str | Path, grid: Grid, *, fields: list[Array], cells: list[Array]) -> None:
+    """Arrays as they are, each behind its number of bytes."""
+    arrays = fields + cells
+    places = _places([8 + array.nbytes for array in arrays])
+    head = _head(grid, list(zip(fields, places)), list(zip(cells, places[len(fields) :])), packed=False)
+    with open(path, "wb") as file:
+        file.write(head.encode() + _APPENDED)
+        for array in arrays:
+            file.write(np.array(array.nbytes, "<u8").tobytes())
+            pour(file.write, array.blocks() if array.blocks else _rows(array))
+        file.write(b"\n</AppendedData>\n</VTKFile>\n")
+
+
+def _rows(array: Array) -> Iterator[np.ndarray]:
+    for start in range(0, array.rows, 16 * _BLOCK):
+        values = array.values(start, min(start + 16 * _BLOCK, array.rows))
+        yield np.ascontiguousarray(values, dtype=array.dtype)
+
+
 def _packed(array: Array, pool: ThreadPoolExecutor) -> list[bytes]:
-    dtype = np.dtype("<" + KINDS[array.kind])
-    width = array.components * dtype.itemsize
+    width = array.components * array.dtype.itemsize
 
     def pack(start: int) -> bytes:
         values = array.values(start, min(start + _BLOCK, array.rows))
-        return zlib.compress(np.ascontiguousarray(values, dtype=dtype).data, 1)
+        return zlib.compress(np.ascontiguousarray(values, dtype=array.dtype).data, 1)
 
     blocks = list(pool.map(pack, range(0, array.rows, _BLOCK)))
     header = [len(blocks), _BLOCK * width, array.rows % _BLOCK * width, *map(len, blocks)]
     return [np.array(header, dtype="<u8").tobytes(), *blocks]
 
 
-def _head(grid: Grid, fields: list[tuple[Array, str]], cells: list[tuple[Array, str]]) -> str:
+def _head(grid: Grid, fields: list[tuple[Array, str]], cells: list[tuple[Array, str]], *, packed: bool = True) -> str:
     # A plane lies at z = 0 and its cells are flat. A line a tag: readers exist that go by lines.
     extent = " ".join(f"0 {n}" for n in (*grid.shape, 0)[:3])
     origin = " ".join(repr(o) for o in (*grid.origin, 0.0)[:3])
@@ -101,7 +153,7 @@ def _head(grid: Grid, fields: list[tuple[Array, str]], cells: list[tuple[Array, 
     )
     return (
         '<?xml version="1.0"?>\n<VTKFile type="ImageData" version="1.0" byte_order="LittleEndian" '
-        'header_type="UInt64" compressor="vtkZLibDataCompressor">\n'
+        f'header_type="UInt64"{_COMPRESSOR if packed else ""}>\n'
         f'<ImageData WholeExtent="{extent}" Origin="{origin}" Spacing="{spacing}">\n'
         f'<FieldData>\n{field_xml}</FieldData>\n<Piece Extent="{extent}">\n'
         f'<CellData Scalars="{cells[0][0].name}">\n{cell_xml}</CellData>\n</Piece>\n</ImageData>\n'

@@ -1,0 +1,91 @@
+"""How fast a large label volume is written, against a plain sequential write of the same bytes, and in how much memory.
+
+    python tests/benchmarks/exports.py [VOXELS ALONG AN AXIS] [FORMAT ...]
+
+Each format is written in a process of its own, in turns with the plain write, the best of three each; both bring their
+bytes to the disk (fsync). Memory is what the process needs above the sample itself, at its peak.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from microgen.grid import Grid
+from microgen.io import write
+from microgen.microstructure import Microstructure, Phase
+
+NAMES = ["tif", "vti", "nrrd", "nii", "raw", "npz", "zarr"]
+MIB = 2**20
+
+
+def sample(n: int) -> Microstructure:
+    """Cubes of 8 voxels with numbers above 65535, so that every format needs int32."""
+    coarse = np.random.default_rng(0).integers(0, 100_000, (-(-n // 8),) * 3, dtype=np.int32)
+    labels = np.ascontiguousarray(coarse.repeat(8, 0).repeat(8, 1).repeat(8, 2)[:n, :n, :n])
+    phase_id = np.zeros(labels.shape, np.int16)
+    return Microstructure(Grid(labels.shape, (0.5,) * 3), phase_id, (Phase("Ni"),), labels)
+
+
+def plain(folder: Path, size: int) -> float:
+    """Seconds of a sequential write of so many bytes."""
+    block = np.random.default_rng(0).bytes(4 * MIB)
+    start = time.perf_counter()
+    with open(folder / "plain", "wb", buffering=0) as file:
+        for at in range(0, size, len(block)):
+            file.write(block[: size - at])
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - start
+    (folder / "plain").unlink()
+    return seconds
+
+
+def size_of(path: Path) -> int:
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def measure(name: str, n: int) -> None:
+    """One format: prints its row."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_FOLDER")) as place:
+        folder, ms, ours, theirs = Path(place), sample(n), [], []
+        write(sample(8), folder / f"warm.{name}")
+        before = peak()
+        for _ in range(3):
+            start = time.perf_counter()
+            write(ms, folder / f"a.{name}", overwrite=True)
+            ours.append(time.perf_counter() - start)
+            size = size_of(folder / f"a.{name}")
+            theirs.append(plain(folder, size))
+        labels = ms.grain_id.nbytes + (ms.phase_id.nbytes if name in ("vti", "npz") else 0)
+        slab = 64 * n * n * 4
+        print(
+            f"{name:5} {labels / MIB:7.0f} {size / MIB:7.0f} {min(ours):7.2f} {min(theirs):7.2f} "
+            f"{min(theirs) / min(ours):6.2f} {plain(folder, labels) / min(ours):6.2f} "
+            f"{(peak() - before) / MIB:7.0f} {(peak() - before) / slab:6.2f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 512
+    print("      arrays    file    ours   plain  plain/ours   of raw   memory")
+    print("         MiB     MiB       s       s   (file)    bytes     MiB   slabs of 64")
+    for name in sys.argv[2:] or NAMES:
+        worker = multiprocessing.get_context("spawn").Process(target=measure, args=(name, n))
+        worker.start()
+        worker.join()
+
+
+if __name__ == "__main__":
+    main()
