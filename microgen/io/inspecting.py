@@ -133,14 +133,14 @@ def inspection_lines(found: Inspected, *, density: float | None = None) -> Itera
 def _remarks(figures: dict[str, Any]) -> Iterator[str]:
     """What is odd, and yet no fault that keeps it from being printed."""
     kinds = {
-        "degenerate_triangles": "triangles without area",
-        "duplicate_triangles": "triangles that are there twice",
-        "pinched_corners": "corners in which parts of the surface only touch",
-        "self_intersections": "pairs of triangles that cross: slicers may unite or drop what lies between",
+        "degenerate_triangles": "triangle{s} without area",
+        "duplicate_triangles": "triangle{s} too many, there twice",
+        "pinched_corners": "corner{s} in which parts of the surface only touch",
+        "self_intersections": "pair{s} of triangles that cross: slicers may unite or drop what lies between",
     }
     for name, text in kinds.items():
         if figures[name]:
-            yield f"remark    {figures[name]} {text}"
+            yield f"remark    {figures[name]} {text.format(s='s' * (figures[name] != 1))}"
 
 
 def _each(found: Inspected) -> Iterator[str]:
