@@ -150,7 +150,7 @@ def draw_plane(ms: Microstructure, most: int) -> np.ndarray:
 
     Transparent outside the mask, where there is one.
     """
-    from scipy.ndimage import zoom
+    from scipy.ndimage import gaussian_filter, zoom
 
     u = np.asarray(ms.level_set if ms.level_set is not None else np.where(ms.phase_id >= 0, 1.0, -1.0), np.float32)
     sides = np.array(ms.grid.lengths) * most / max(ms.grid.lengths)
@@ -160,7 +160,8 @@ def draw_plane(ms: Microstructure, most: int) -> np.ndarray:
     part = np.clip(0.5 + fine / np.maximum(slope, 1e-6), 0, 1).T[..., None]
     there = np.full_like(part, 255)
     if ms.measured is not None:
-        inside = np.asarray(zoom(ms.measured.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True))
+        blurred = gaussian_filter(ms.measured.astype(np.float32), 1.0, mode="nearest")
+        inside = np.asarray(zoom(blurred, factors, order=1, mode="nearest", grid_mode=True))
         there = np.where(inside.T[..., None] >= 0.5, 255, 0)
     return np.concatenate([VOID + part * (SOLID - VOID), there], axis=-1).astype(np.uint8)
 
