@@ -161,7 +161,7 @@ def _check_whole(name: str, values: list[str]) -> None:
 
 def given_flags(common: Common) -> dict[str, Any]:
     """The flags that say what to make, as written; not where to put it or how to talk about it."""
-    talk = {field.name.replace("_", "-") for field in fields(common)} | {"report", "stl-grains", "samples"}
+    talk = {field.name.replace("_", "-") for field in fields(common)} | {"report", "stl-grains", "samples", "preview"}
     return {name: value for name, value in json.loads(common.given).items() if name not in talk}
 
 

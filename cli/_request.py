@@ -48,6 +48,9 @@ class Request:
     """Write a self-contained HTML page: its name, or a folder for report.html."""
     stl_grains: Path | None = None
     """Folder for one closed STL a grain."""
+    preview: bool = False
+    """When done, open a window with the sample; without a screen write NAME_preview.png beside it. Of an ensemble:
+    always the picture, with all members."""
 
     def __post_init__(self) -> None:
         demand(len(self.shape) in (0, 2, 3), "--shape", "2 or 3 numbers of voxels", self.shape)

@@ -70,6 +70,9 @@ class TextureRequest:
     """Make only this member of the ensemble (for job arrays); 0 makes all."""
     report: Path | None = None
     """Write a self-contained HTML page: its name, or a folder for report.html."""
+    preview: bool = False
+    """When done, open a window with the sample; without a screen write NAME_preview.png beside it. Of an ensemble:
+    always the picture, with all members."""
 
     def __post_init__(self) -> None:
         demand(len(self.preset) <= 1, "--preset", "one name", self.preset)

@@ -16,7 +16,7 @@ from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
 from microgen.report import texture_summary
 
-from . import _checkpoint, _ensemble, _region, _solid, _texture_preview, _uct
+from . import _checkpoint, _ensemble, _look, _region, _solid, _texture_preview, _uct
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags
 from ._job import Run
@@ -154,9 +154,11 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Tex
         device=Curvatubes.device(common.device),
         samples=request.samples,
         member=request.member,
+        preview=request.preview,
     )
     if not common.dry_run:
         _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
+        _look.check(job)
     return job
 
 
@@ -192,11 +194,12 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
     written += job.outputs.beside
-    written += save_report(sample, job, statistics, comparison=comparison)
+    written += save_report(sample, job, statistics, comparison=comparison) + _look.preview_file(sample, job)
     _checkpoint.clear(job)
     tell(statistics, sample.grid.ndim, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)
+    _look.preview_window(sample, job)
     problem = problem or refused or (job.fitted.verdict(comparison) if job.fitted else None)
     if problem:
         raise problem

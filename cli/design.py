@@ -95,6 +95,8 @@ class Box:
     """How hard to look: quick (20 samples), full (60), or their number. Default quick."""
     report: Path | None = None
     """Write a self-contained HTML page: its name, or a folder for report.html."""
+    preview: bool = False
+    """When done, open a window with the sample; without a screen write NAME_preview.png beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +165,7 @@ def run(
     spacing = target.spacing[0]  # type: ignore[attr-defined]
     out = common.out or (Path("design.tif"), Path("design.vti"), Path("design.stl"))
     report = box.report or (None if common.out else Path("design_report.html"))
-    request = TextureRequest(shape=box.shape, spacing=(spacing,), fit=box.fit, report=report)
+    request = TextureRequest(shape=box.shape, spacing=(spacing,), fit=box.fit, report=report, preview=box.preview)
     job = start(request, replace(common, out=out), given_flags(common))
     grid = Grid(box.shape, (spacing,) * len(box.shape), periodic=(True,) * len(box.shape))
     if grid.ndim != 3:

@@ -220,7 +220,8 @@ def _chart(frame: Frame, body: Sequence[str], *, label: str, vertical: str, perc
     for value in ticks(frame.low, frame.high):
         x = float(frame.x(value))
         text.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{floor}" y2="{floor + 4}"/>')
-        text.append(f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{_tick(value)}</text>')
+        half = 4 * len(_tick(value))  # the last label must not be cut off at the border of the picture
+        text.append(f'<text x="{min(x, WIDTH - half):.1f}" y="{floor + 17}" text-anchor="middle">{_tick(value)}</text>')
     for value in ticks(frame.bottom, frame.top, about=7):
         y = float(frame.y(value))
         text.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')

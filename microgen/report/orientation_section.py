@@ -45,8 +45,10 @@ def orientation_section(
     )
     poles = [pole_card(sample.phases[k], rows, figures) for k in shown if (rows := _oriented(sample, measured, k))]
     angles = [_misorientations(sample, measured, k, statistics) for k in shown]
-    parts = [markup.paragraph(words), markup.row(poles, least=440)]
-    parts.append(markup.row([card for card in angles if card], least=320))
+    angles = [card for card in angles if card]
+    # Of one or two phases, both kinds of cards fill rows of two.
+    rows = [[*poles, *angles]] if len(poles) <= 2 else [poles, angles]
+    parts = [markup.paragraph(words), *(markup.row(cards, least=440) for cards in rows if cards)]
     if scan is not None and measured is not None:
         parts.append(_maps(sample, scan, measured))
     return markup.section("Orientations", *parts) if poles else ""

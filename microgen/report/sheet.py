@@ -87,11 +87,18 @@ def map_of(
     return draw_map(ms, painted.of_points(way), pixels=pixels, boundaries=boundaries)
 
 
-def contact_sheet(pictures: Sequence[tuple[np.ndarray, str]], *, title: str) -> bytes:
-    """PNG file of small pictures with a line of text below each; of very many only the first ones."""
-    shown = pictures[:MOST_TILES]
-    left = f", {len(pictures) - len(shown)} more not shown" if len(pictures) > len(shown) else ""
-    sheet = Sheet(title, f"{len(pictures)} samples{left}")
+def tile(ms: Microstructure) -> np.ndarray:
+    """Small picture of a sample for a contact sheet, uint8 RGBA."""
+    painted = paint(ms)
+    way = next(iter(painted.colours))
+    return view(ms, painted, way, pixels=TILE)[0] if ms.grid.ndim == 3 else map_of(ms, painted, way, pixels=TILE)
+
+
+def contact_sheet(pictures: Sequence[tuple[np.ndarray, str]], *, title: str, total: int | None = None) -> bytes:
+    """PNG file of small pictures with a line of text below each; of very many (`total`) only the first ones."""
+    shown, total = pictures[:MOST_TILES], total or len(pictures)
+    left = f", {total - len(shown)} of them not shown" if total > len(shown) else ""
+    sheet = Sheet(title, f"{total} samples{left}")
     per_row = max(1, (WIDTH - MARGIN) // (TILE + MARGIN))
     for k in range(0, len(shown), per_row):
         sheet.row(shown[k : k + per_row])

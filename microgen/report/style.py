@@ -32,6 +32,7 @@ minmax(min(100%,var(--least,300px)),1fr));align-items:start}
 figure{margin:0;min-width:0}
 figcaption{margin-top:.35rem}
 .frame{position:relative;max-width:100%}
+.alone .frame{margin:0 auto}.alone figcaption{text-align:center}
 .frame img{display:block;width:100%;height:auto;border-radius:3px}
 .scale{margin-top:6px;border-top:3px solid var(--ink);font-size:.78rem;line-height:1.4;white-space:nowrap}
 .box{max-width:680px;margin:0 auto;padding:0 4% 0 max(9%,64px)}

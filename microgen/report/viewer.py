@@ -28,8 +28,8 @@ from microgen.report.tables import length
 from microgen.report.viewer_style import MAP_BODY, VIEWER_STYLE, VOLUME_BODY
 from microgen.report.volume_script import SHADER, VOLUME_SCRIPT
 
-MOST_VOXELS = 2_000_000
-"""Larger volumes are shown at every second (third, ...) voxel along each axis, so that the page stays below 8 MB."""
+MOST_VOXELS = 160**3
+"""Larger volumes are shown at every second (third, ...) voxel along each axis, so that the page stays below 13 MB."""
 MOST_PIXELS = 1100
 """Longer side of the pictures of a map."""
 NAMES = {"ipf-x": "IPF x", "ipf-y": "IPF y", "ipf-z": "IPF z", "level-set": "solid", "grey": "brightness"}

@@ -113,10 +113,11 @@ def test_more_grains_than_two_bytes_hold(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_page_is_bounded() -> None:
     rng = np.random.default_rng(0)
-    grid = Grid((140, 140, 140), (1.0,) * 3)
+    grid = Grid((164, 160, 160), (1.0,) * 3)
     noise = rng.integers(1, 60_000, grid.shape).astype(np.int32)
     page = render_viewer(Microstructure(grid, np.zeros(grid.shape, np.int16), (Phase("a"),), noise))
-    assert len(page) < 8e6
+    assert data_of(page)["shape"] == [82, 80, 80]
+    assert len(page) < 13e6
 
 
 def test_the_first_colouring_is_the_one_asked_for() -> None:
