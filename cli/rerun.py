@@ -11,7 +11,7 @@ import numpy as np
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
-from microgen.errors import InvalidParameter, MicrogenError, NotConverged, TargetNotMet, UnreadableFile
+from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
 from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
@@ -22,6 +22,7 @@ from ._flags import Common, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
+from ._request import demand
 from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
 from ._solid import is_printed
@@ -58,10 +59,8 @@ def rerun(
     """
     table = _rerun_atlas.table_of(file)
     if table is not None:
-        if format is not None:
-            raise InvalidParameter("--format", expected="nothing: an atlas is .csv and .html", got=format)
-        common = Common(json=json, overwrite=overwrite, quiet=quiet)
-        return _rerun_atlas.rerun(file, table, out=out, common=common)
+        demand(format is None, "--format", "nothing: an atlas is .csv and .html", format)
+        return _rerun_atlas.rerun(file, table, out=out, common=Common(json=json, overwrite=overwrite, quiet=quiet))
     reporter = Reporter(quiet=quiet)
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
@@ -71,8 +70,7 @@ def rerun(
         return _mesh_again.rerun(made, source, original, paths, json=json, overwrite=overwrite, quiet=quiet)
     for path in paths:
         check_suffix(path, format)
-    others = others_of(paths, format)
-    Outputs(paths, beside=tuple(others)).check(overwrite=overwrite)
+    Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)

@@ -72,8 +72,8 @@ def lines(figures: dict[str, Any]) -> list[str]:
     ]
     if "tetrahedra" in figures:
         told.append(
-            f"tetra     {figures['tetrahedra']} tetrahedra, {figures['nodes']} nodes, none inverted; shape (1: regular) "
-            f"{figures['shape_mean']:.2f} in the mean, 1 % below {figures['shape_percentile_1']:.2f}, "
+            f"tetra     {figures['tetrahedra']} tetrahedra, {figures['nodes']} nodes, none inverted; shape (1: regular)"
+            f" {figures['shape_mean']:.2f} in the mean, 1 % below {figures['shape_percentile_1']:.2f}, "
             f"least {figures['shape_min']:.2f}"
         )
     return told

@@ -12,7 +12,7 @@ from microgen import Grid, Polycrystal, write
 
 
 @pytest.fixture
-def rve() -> Path:
+def rve(microgen) -> Path:  # which is at home in a folder of its own
     sample = Polycrystal(20, tolerance=0.05).sample(Grid((24, 24, 24), (1.5,) * 3, periodic=(True,) * 3), seed=1)
     write(sample, "rve.vti")
     return Path("rve.vti")
