@@ -15,6 +15,8 @@ from ._json import dumps
 from ._progress import Reporter
 
 Printers = Literal["fdm", "sla", "sls", "dmls"]
+TOLD = 5
+"""Reasons in the error."""
 
 
 def check(
@@ -40,7 +42,8 @@ def check(
     density
         Of the material, g/cm³: tells the mass.
     resolution
-        Edge of the voxels that walls are measured with; default: a million of them in the box.
+        Edge of the voxels that walls are measured with; default: a million of them in the box, shared by
+        the objects of a file.
     json
         Print one JSON object.
     quiet
@@ -57,7 +60,9 @@ def check(
     else:
         print("\n".join(inspection_lines(found, density=density)))
     if reasons:
-        raise NotPrintable(f"{file} would not print{f' on {printer}' if printer else ''}: {'; '.join(reasons)}.")
+        more = f"; and {len(reasons) - TOLD} more (--json has all)" if len(reasons) > TOLD else ""
+        told = "; ".join(reasons[:TOLD]) + more
+        raise NotPrintable(f"{file} would not print{f' on {printer}' if printer else ''}: {told}.")
     reporter.say(f"prints on {printer}" if printer else "closed: it can be printed (--printer tells on what)")
     return 0
 

@@ -20,7 +20,7 @@ COMMANDS = {
     "describe": "Measure a volume: porosity, surface, thickness, connectivity, curvatures, or its grains.",
     "compare": "Say whether two files show one material: every statistic they share, against their own noise.",
     "atlas": "Draw random textures and chart them, or look up the one nearest to a wish.",
-    "mesh": "Make closed surfaces of a volume: of its solid, a phase or its grains, for printers and viewers.",
+    "mesh": "Make closed surfaces of a volume for printers, or tetrahedra of its grains or phases for solvers.",
     "check": "Say whether a mesh made by anyone is closed, how thick its walls are, and if it prints.",
     "convert": "Write a file again in other formats: NRRD, NIfTI, TIFF, NumPy, ParaView ...",
     "view": "Look at a file: a window, pictures, or a page to turn it in a browser.",

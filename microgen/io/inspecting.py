@@ -11,9 +11,12 @@ import numpy as np
 
 from microgen.io.surfaces import read_surfaces
 from microgen.meshing import PRINTERS, Inspection, against, inspect, told
+from microgen.meshing.mesh_walls import VOXELS
 
 FIRST = 10
 """Objects told of one by one in the lines."""
+FEWEST = 30_000
+"""Voxels in the box of an object: 30 along its sides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,14 +48,16 @@ def inspect_file(
 ) -> Inspected:
     """Inspect every object of a mesh file; `unit` and `resolution` (mm) as in `read_surfaces` and `inspect`.
 
+    Without a resolution a million voxels are shared by the objects, with at least `FEWEST` for each.
+
     Raises UnreadableFile, UnsupportedFormat, InvalidParameter.
     """
     read = read_surfaces(path, unit=unit)
-    found = []
+    found, voxels = [], max(VOXELS // max(len(read.bodies), 1), FEWEST)
     for k, body in enumerate(read.bodies):
         if progress is not None:
             progress(k / len(read.bodies), body.name)
-        found.append((body.name, inspect(body.mesh, resolution=resolution)))
+        found.append((body.name, inspect(body.mesh, resolution=resolution, voxels=voxels)))
     low = np.min([body.mesh.points.min(axis=0) for body in read.bodies], axis=0)
     high = np.max([body.mesh.points.max(axis=0) for body in read.bodies], axis=0)
     return Inspected(Path(path), tuple(found), tuple(low.tolist()), tuple(high.tolist()), read.notes)

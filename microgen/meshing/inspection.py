@@ -10,7 +10,7 @@ from microgen.errors import InvalidParameter
 from microgen.meshing.faults import Faults, collapsed, faults, told
 from microgen.meshing.level_set import PRINTERS
 from microgen.meshing.mesh import TriangleMesh, area, is_watertight, overhang, shells
-from microgen.meshing.mesh_walls import mesh_walls, resolution_of
+from microgen.meshing.mesh_walls import VOXELS, mesh_walls, resolution_of
 
 FINEST = 400_000_000
 """Voxels above which a resolution is refused."""
@@ -53,12 +53,12 @@ class Inspection:
     faults: Faults
 
 
-def inspect(mesh: TriangleMesh, *, resolution: float | None = None) -> Inspection:
-    """Inspect a surface whose corners are welded; walls with voxels of `resolution` mm (None: a million in its box).
+def inspect(mesh: TriangleMesh, *, resolution: float | None = None, voxels: int = VOXELS) -> Inspection:
+    """Inspect a surface whose corners are welded; walls with voxels of `resolution` mm (None: `voxels` in its box).
 
     Raises InvalidParameter for resolutions that cannot be.
     """
-    h = _checked(mesh, resolution)
+    h = _checked(mesh, resolution, voxels)
     found = faults(mesh)
     whole = TriangleMesh(mesh.points, mesh.triangles[~collapsed(mesh)])
     crossed = _crossing(whole)
@@ -93,9 +93,9 @@ def inspect(mesh: TriangleMesh, *, resolution: float | None = None) -> Inspectio
     )
 
 
-def _checked(mesh: TriangleMesh, resolution: float | None) -> float:
+def _checked(mesh: TriangleMesh, resolution: float | None, voxels: int) -> float:
     if resolution is None:
-        return resolution_of(mesh)
+        return resolution_of(mesh, voxels)
     sides = np.ptp(mesh.points, axis=0)
     if not (np.isfinite(resolution) and resolution > 0 and (sides / resolution + 6).prod() <= FINEST):
         finest = max(float(sides.prod() / FINEST) ** (1 / 3), float(sides.max()) / FINEST)

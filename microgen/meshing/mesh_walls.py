@@ -19,10 +19,10 @@ FACING = -0.95
 """Largest cosine between the surfaces where a ray enters and leaves: sharp edges, as cuts leave them, are no walls."""
 
 
-def resolution_of(mesh: TriangleMesh) -> float:
-    """Edge of the voxels that a surface is measured with, mm."""
+def resolution_of(mesh: TriangleMesh, voxels: int = VOXELS) -> float:
+    """Edge of the voxels that a surface is measured with, so many in its box, mm."""
     sides = np.ptp(mesh.points, axis=0)
-    return max(float(sides.prod() / VOXELS) ** (1 / 3), float(sides.max()) / LONGEST, 1e-12)
+    return max(float(sides.prod() / voxels) ** (1 / 3), float(sides.max()) / LONGEST, 1e-12)
 
 
 def mesh_walls(mesh: TriangleMesh, h: float) -> np.ndarray:
