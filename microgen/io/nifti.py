@@ -62,7 +62,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
 def _write(file: Any, head: bytes, values: np.ndarray) -> None:
     file.write(head)
-    pour(file.write, slabs(values, values.dtype.newbyteorder("<")))
+    pour(file, slabs(values, values.dtype.newbyteorder("<")))
 
 
 def _head(ms: Microstructure, name: str, dtype: np.dtype) -> bytes:

@@ -48,7 +48,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
     dtype = values.dtype.newbyteorder("<")
     with open(path, "wb") as file:
         file.write(_head(ms, name, dtype).encode("ascii"))
-        pour(file.write, slabs(values, dtype))
+        pour(file, slabs(values, dtype))
 
 
 def _head(ms: Microstructure, name: str, dtype: np.dtype) -> str:

@@ -92,7 +92,7 @@ def fill(path: str | Path, place: tuple[int, int] | None, pages: Iterator[np.nda
     assert place is not None
     with open(path, "r+b") as file:
         file.seek(place[0])
-        pour(file.write, pages)
+        pour(file, pages)
 
 
 def _labels(ms: Microstructure) -> tuple[str, np.ndarray, np.dtype]:

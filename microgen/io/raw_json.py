@@ -47,7 +47,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
     """
     _, values = one_array.chosen(ms, "a .raw file")
     with open(path, "wb") as file:
-        pour(file.write, slabs(values, values.dtype.newbyteorder("<")))
+        pour(file, slabs(values, values.dtype.newbyteorder("<")))
 
 
 def header(ms: Microstructure) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _write_plain(path: str | Path, grid: Grid, *, fields: list[Array], cells: li
         file.write(head.encode() + _APPENDED)
         for array in arrays:
             file.write(np.array(array.nbytes, "<u8").tobytes())
-            pour(file.write, array.blocks() if array.blocks else _rows(array))
+            pour(file, array.blocks() if array.blocks else _rows(array))
         file.write(b"\n</AppendedData>\n</VTKFile>\n")
 
 

@@ -1,9 +1,10 @@
 """How fast a large label volume is written, against a plain sequential write of the same bytes, and in how much memory.
 
-    python tests/benchmarks/exports.py [VOXELS ALONG AN AXIS] [FORMAT ...]
+    python tests/benchmarks/exports.py [VOXELS ALONG AN AXIS] [FORMAT ...]    (ROUNDS=4: how often each)
 
-Each format is written in a process of its own, in turns with the plain write, the best of three each; both bring their
-bytes to the disk (fsync). Memory is what the process needs above the sample itself, at its peak.
+Each format is written in a process of its own, in turns with the plain write, the best of each; both bring their
+bytes to the disk (fsync). Memory is what the process needs above the sample itself, at its peak, also in slabs of 64
+planes of int32.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -24,6 +26,7 @@ from microgen.microstructure import Microstructure, Phase
 
 NAMES = ["tif", "vti", "nrrd", "nii", "raw", "npz", "zarr"]
 MIB = 2**20
+ROUNDS = int(os.environ.get("ROUNDS", 4))
 
 
 def sample(n: int) -> Microstructure:
@@ -51,6 +54,11 @@ def size_of(path: Path) -> int:
     return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
 
 
+def now() -> int:
+    """Bytes the process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
@@ -60,27 +68,31 @@ def measure(name: str, n: int) -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_FOLDER")) as place:
         folder, ms, ours, theirs = Path(place), sample(n), [], []
         write(sample(8), folder / f"warm.{name}")
-        before = peak()
-        for _ in range(3):
-            start = time.perf_counter()
-            write(ms, folder / f"a.{name}", overwrite=True)
+        before = now()
+        for k in range(ROUNDS):
+            path, start, busy = folder / f"{k}.{name}", time.perf_counter(), time.process_time()
+            write(ms, path)
             ours.append(time.perf_counter() - start)
-            size = size_of(folder / f"a.{name}")
+            busy = time.process_time() - busy
+            size = size_of(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
             theirs.append(plain(folder, size))
         labels = ms.grain_id.nbytes + (ms.phase_id.nbytes if name in ("vti", "npz") else 0)
-        slab = 64 * n * n * 4
+        more = (peak() - before) / MIB
+        slabs = more / (n * n / 4096)
+        raw = plain(folder, labels)
         print(
             f"{name:5} {labels / MIB:7.0f} {size / MIB:7.0f} {min(ours):7.2f} {min(theirs):7.2f} "
-            f"{min(theirs) / min(ours):6.2f} {plain(folder, labels) / min(ours):6.2f} "
-            f"{(peak() - before) / MIB:7.0f} {(peak() - before) / slab:6.2f}",
+            f"{min(theirs) / min(ours):9.2f} {raw / min(ours):9.2f} {busy:7.2f} {more:8.0f} {slabs:8.2f}",
             flush=True,
         )
 
 
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 512
-    print("      arrays    file    ours   plain  plain/ours   of raw   memory")
-    print("         MiB     MiB       s       s   (file)    bytes     MiB   slabs of 64")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; speeds against a plain write, 1 is as fast")
+    print("       arrays    file    ours   plain  of the     of the     CPU   memory    memory")
+    print("          MiB     MiB       s       s    file     arrays       s      MiB     slabs")
     for name in sys.argv[2:] or NAMES:
         worker = multiprocessing.get_context("spawn").Process(target=measure, args=(name, n))
         worker.start()

@@ -81,8 +81,9 @@ def test_no_more_than_two_slabs_are_held(tmp_path: Path, name: str) -> None:
 
 
 def test_an_error_while_writing_is_raised(tmp_path: Path) -> None:
-    def full(data: object) -> None:
-        raise OSError(28, "No space left on device")
+    class Full:
+        def write(self, data: object) -> None:
+            raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        planes.pour(full, planes.slabs(np.zeros((4, 4, 40), np.int32), np.dtype("<i4")))
+        planes.pour(Full(), planes.slabs(np.zeros((4, 4, 40), np.int32), np.dtype("<i4")))
