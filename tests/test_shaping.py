@@ -52,7 +52,18 @@ def test_a_plate_below_is_part_of_the_solid() -> None:
     assert (found.parts, found.bbox_mm[2]) == (1, pytest.approx(N + 3))
     assert found.volume_mm3 == pytest.approx(bare.volume_mm3 + 3 * N**2, rel=0.02)
     assert printable_solid(sample(gyroid()), base=0.2).report.min_wall_mm == pytest.approx(0.2)
-    assert volume(on_plate(box((4, 4, 4)), 1.0, sunk=0.5)) == pytest.approx(80)
+    assert volume(on_plate(box((4, 4, 4)), 1.0, sunk=0.5)) == pytest.approx(64 + 37.5 - 8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_plates_are_closed_for_readers_that_merge_near_corners(seed: int) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(16, 18, 15)), 1.5, mode="wrap")
+    ms = sample(np.tanh(noise / noise.std()), 5.0 + 8 * seed)
+    other = theirs(printable_solid(ms, base=0.03, min_part=0.0).mesh)
+    other.merge_vertices()
+    assert (other.is_watertight, other.is_winding_consistent) == (True, True)
 
 
 def test_tiles_meet_without_a_seam() -> None:

@@ -37,6 +37,8 @@ SWELLING = 0.5
 """Farthest the surface may move to hold the volume of the voxels, in voxels."""
 CLOSEST = 0.01
 """Vertices keep this share of an edge from its ends: the edges of one corner never meet in float32."""
+NEAREST = 2e-8
+"""mm; readers take corners that are closer for one."""
 PINCH = 0.02
 """Share of the way to their neighbours by which corners that coincide are drawn apart."""
 
@@ -152,7 +154,9 @@ def _report(mesh: TriangleMesh, thickness: np.ndarray, removed: int, lost: float
 def _based(mesh: TriangleMesh, base: float, placed: _Placed) -> TriangleMesh:
     found = on_plate(mesh, base, sunk=SUNK * float(placed.spacing[2]))
     found = TriangleMesh(_unpinched(found.points, found.triangles), found.triangles)
-    if not is_watertight(found):
+    corners = found.points[found.triangles]
+    shortest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).min()
+    if shortest < NEAREST or not is_watertight(found):
         raise NotPrintable("its surface is not closed where it meets the base plate, so it is not written.")
     return found
 
