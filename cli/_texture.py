@@ -13,11 +13,13 @@ from cyclopts import Group, Parameter
 from microgen import Curvatubes, Grid
 from microgen.errors import InvalidParameter, UnreadableFile
 
-from ._request import axes_of, demand
+from ._request import axes_of, check_members, demand
 
 SPACING = 20.0
 """µm: with it the struts of the bone preset are about 150 µm thick, as those of bone."""
 SHAPE = 100
+COARSEST = 0.0133
+"""The largest dx a search may come to: eps spans 1.5 voxels of it."""
 STARTS = ("noise", "spheres", "tubes")
 AGREEMENT = 0.5
 """Voxels by which shape x spacing may miss the size asked for."""
@@ -82,13 +84,17 @@ class TextureRequest:
         for name, values in (("--spacing", self.spacing), ("--size-mm", self.size_mm)):
             demand(all(0 < h < float("inf") for h in values), name, "lengths above 0", values)
             demand(len(values) in (0, 1, self.ndim), name, f"1 or {self.ndim} lengths", values)
-        demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
-        demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
+        check_members(self.samples, self.member)
         axes_of(self.periodic, self.ndim)
         lonely = self.uct is None or not (self.preset or self.coefficients or self.graded or self.thickness)
+        demand(self.uct is None or self.ndim == 3, "--shape", "3 numbers with --uct", self.shape)
+        both = self.uct is not None and bool(self.shape) and bool(self.size_mm)
+        demand(not both, "--size-mm", "no --shape beside it: the volume says what a voxel measures", self.size_mm)
         demand(lonely, "--uct", "no --preset, --coefficients, --graded or --thickness beside it", self.uct)
         fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
+        wanted = bool(self.free) or self.trials is not None
+        demand(self.uct is not None or not wanted, "--free, --trials", "an --uct volume to fit to", "none")
         fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
         demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
 

@@ -20,7 +20,7 @@ from ._json import dumps
 from ._machine import available_memory
 from ._preview import toml, written
 from ._progress import Reporter
-from ._request import axes_of, demand
+from ._request import axes_of
 from ._result import closing, grid_object, statistics_object
 from ._texture import TextureRequest
 from ._texture_preview import ensemble_flags, given_options, grid_line, memory_line, memory_need
@@ -172,8 +172,6 @@ def grid_of(request: TextureRequest, volume: Microstructure, block: tuple[int, .
     if request.size_mm:
         sizes = request.size_mm * 3 if len(request.size_mm) == 1 else request.size_mm
         shape = tuple(max(1, round(1000 * s / h)) for s, h in zip(sizes, spacing))
-        demand(not request.shape, "--size-mm", "no --shape beside it: the volume says what a voxel measures", sizes)
-    demand(len(shape) == 3, "--shape", "3 numbers with --uct", request.shape)
     return Grid(tuple(shape), spacing, periodic=axes_of(request.periodic, 3))
 
 

@@ -20,6 +20,7 @@ from microgen.io.raw_json import read_raw
 from microgen.io.sidecar import sidecar_path
 
 from ._request import demand
+from ._units import LEAST, MOST
 
 GREY = {"ome": "imagej", "numpy": "numpy-grey"}
 """Formats of labels -> those that read the same files as grey values."""
@@ -76,6 +77,11 @@ def read_any(
         known = path.suffix.lower() != ".npy" or flags.grey_threshold  # whole numbers in it are labels until then
         ms = _read_file(path) if known else microgen.read(path)
         if ms.grid.ndim == 2 or has_labels(ms):
+            unlike = unlike_neighbours(ms)
+            got = f"{path}: numbers of which {unlike:.0%} differ from their neighbour"
+            remedy = "Give --grey-threshold VALUE (or otsu) if these are grey values."
+            demand(unlike <= 0.5, "FILE", "grain labels", got, remedy=remedy)
+            check_sizes(ms, path)
             return sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
     return read_volume(path, flags, spacing=spacing, name="FILE", phases=phases)
 
@@ -193,6 +199,14 @@ def _solid(ms: Microstructure, path: Path, flags: VolumeFlags, name: str) -> Mic
     return replace(ms, notes=(*ms.notes, "a level set: solid where it is above 0")) if told else ms
 
 
+def check_sizes(ms: Microstructure, path: Path) -> None:
+    """Refuse voxels so small or large that their volume is no number any more: the file is wrong about them."""
+    sizes = ms.grid.spacing if isinstance(ms.grid, Grid) else ()
+    if not all(LEAST < h < MOST for h in sizes):
+        problem = f"states voxels of {' x '.join(dict.fromkeys(f'{h:.3g}' for h in sizes))} µm"
+        raise UnreadableFile(path, problem, remedy="Say what a voxel measures: --spacing 19.5um")
+
+
 def sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microstructure:
     """Voxels of the size given, else of the one the file states."""
     grid = ms.grid
@@ -201,6 +215,7 @@ def sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microst
         remedy = "Say it with its unit. Example: --spacing 19.5um"
         got = "none, and the file states none"
         demand(NO_SIZE not in ms.notes, "--spacing", f"what a voxel of {path} measures", got, remedy=remedy)
+        check_sizes(ms, path)
         return ms
     sizes = spacing * grid.ndim if len(spacing) == 1 else spacing
     demand(len(sizes) == grid.ndim, "--spacing", f"1 or {grid.ndim} lengths", spacing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -23,12 +23,15 @@ from ._job import Run
 from ._machine import check_memory, workers
 from ._outputs import PAGE, Outputs, plan
 from ._progress import Reporter
+from ._request import demand
 from ._result import achieved, finish, grid_object, result_object
-from ._texture import TextureRequest, generator, grid_of, listing
+from ._texture import COARSEST, TextureRequest, generator, grid_of, listing
 from ._volume import VolumeFlags
 
 curvatubes = FlagApp(name="curvatubes")
 PRINTED = Parameter(name="print", group=Group("Surfaces to print (.stl, .3mf)", sort_key=2))
+VOLUME = tuple(field.name.replace("_", "-") for field in fields(VolumeFlags))
+"""Flags that say how the volume of --uct is read."""
 FIGURES = ("mass_error", "energy", "iterations", "status", "volume_fraction")
 """Figures of a texture, as its provenance and the JSON output name them."""
 
@@ -54,6 +57,8 @@ def run(
     given = given_flags(common)
     if request.uct is not None:
         return from_volume(request, volume, printed, common, given)
+    lost = [f"--{name}" for name in (*VOLUME, "fit") if name in given]
+    demand(not lost, lost[0] if lost else "", "an --uct volume beside it", "none")
     if "preset" in given and not request.preset:
         print(listing())
         return 0
@@ -83,6 +88,7 @@ def from_volume(
         return already_there(job)
     target = _uct.measured(volume, job)
     grid = _uct.grid_of(request, volume, target.window)
+    Curvatubes(dx=COARSEST).check(grid, seed=common.seed)  # what cannot be made is refused before a search
     _solid.check(job.outputs, grid, printed)
     if common.dry_run:
         return _uct.preview(request, job, volume, grid=grid, printed=printed)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from microgen.core.flow import FieldSolution, FlowState
 
 Progress = Callable[[float, str], None]
+LARGEST = 1e5
+"""Voxels along an axis, above which a remedy is none."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,9 @@ class Curvatubes:
         require(fine, "eps", expected, least, remedy="Use a smaller dx, or voxels that are nearer to cubes.")
         shortest = min(n * h for n, h in zip(grid.shape, steps))
         fine = most <= shortest / 10 * (1 + 1e-9)
-        voxels = " x ".join(str(math.ceil(10 * most / h - 1e-9)) for h in steps)
-        remedy = f"Use at least {voxels} voxels, or a smaller eps."
+        needed = [10 * most / h - 1e-9 for h in steps]
+        voxels = " x ".join(str(math.ceil(n)) for n in needed) if max(needed) < LARGEST else ""
+        remedy = f"Use at least {voxels} voxels, or a smaller eps." if voxels else "Use a smaller eps, or a larger dx."
         require(fine, "eps", f"at most a tenth of the box, {shortest / 10:g}", most, remedy=remedy)
         _require_memory(grid, graded=self.graded is not None, masked=mask is not None)
         fine = len(self.orientation) in (0, grid.ndim)

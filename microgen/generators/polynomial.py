@@ -85,8 +85,11 @@ class Coefficients:
         Else more surface, of the curvatures where the polynomial is below zero, lowers the energy, and what keeps it
         from falling without end is the blur of the flow.
         """
-        scale = max(abs(self.c), np.hypot(self.b10, self.b01) ** 2 / max(abs(self.a20), abs(self.a02), 1e-300))
-        return self.least >= -1e-9 * scale
+        # Squares of coefficients beyond these would leave the range of numbers.
+        largest = max(abs(value) for value in self.values)
+        one = self if 1e-100 < largest < 1e100 else self.times(1 / largest)
+        scale = max(abs(one.c), np.hypot(one.b10, one.b01) ** 2 / max(abs(one.a20), abs(one.a02), 1e-300))
+        return one.least >= -1e-9 * scale
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ class Print:
                 raise InvalidParameter(f"print.{name}", expected="a length above 0 mm", got=length)
         if self.max_triangles < 1000:
             raise InvalidParameter("print.max_triangles", expected="1000 or more", got=self.max_triangles)
-        if not (self.scale > 0 and self.scale < float("inf")):
-            raise InvalidParameter("print.scale", expected="a factor above 0", got=self.scale)
+        if not 1e-6 <= self.scale <= 1e6:
+            raise InvalidParameter("print.scale", expected="a factor from 1e-6 to 1e6", got=self.scale)
         if not 0 <= self.min_part <= 1:
             raise InvalidParameter("print.min_part", expected="a share from 0 to 1", got=self.min_part)
         if self.clip is not None and self.clip not in SHAPES and Path(self.clip).suffix.lower() != ".stl":

@@ -53,7 +53,7 @@ def read_mesh(path: str | Path) -> TriangleMesh:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(path, error.strerror or "cannot be opened") from error
+        raise UnreadableFile(path, error.strerror or "cannot be opened", remedy="Check the path.") from error
     count = int.from_bytes(data[80:84], "little")
     if len(data) >= 84 and len(data) == 84 + count * _FACET.itemsize:
         corners = np.frombuffer(data[84:], _FACET)["corners"].reshape(-1, 3)
