@@ -12,8 +12,9 @@ from typing import Any
 from microgen import Microstructure
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.io.atomic import atomic_path, check_writable
-from microgen.report import Member
+from microgen.report import MOST_TILES, Member, tile
 
+from . import _look
 from ._job import Run
 from ._outputs import Outputs, tagged
 from ._result import finish, result_object
@@ -74,15 +75,16 @@ def run(job: Run, family: Family) -> int:
     if len(pending) < len(wanted):
         job.reporter.say(f"{len(wanted) - len(pending)} of {len(wanted)} members are there already")
     made: list[Made] = []
+    tiles: dict[int, Any] = {}
     missed = None
     try:
         if pending:
-            _make(job, family, wanted, pending=pending, made=made)
+            _make(job, family, wanted, pending=pending, made=made, tiles=tiles)
     except NotConverged as error:
         missed = error
     finally:  # also after Ctrl-C: what is done is kept and summed up
         rows = write_summary(job, wanted, family.figures)
-    page = _page(job, family, made, rows)
+    page = _page(job, family, made, rows) + _look.contact(job, {k: o.files[0] for k, o in wanted.items()}, tiles)
     _close(job, family, rows)
     paths = [path for outputs in wanted.values() for path in outputs]
     fields: dict[str, Any] = {"seed": job.common.seed, "device": job.device, "samples": len(wanted)}
@@ -96,8 +98,16 @@ def run(job: Run, family: Family) -> int:
     return 0
 
 
-def _make(job: Run, family: Family, wanted: dict[int, Outputs], *, pending: list[int], made: list[Made]) -> None:
-    """Make and write the pending members; the first one is left in `made` for the page."""
+def _make(
+    job: Run,
+    family: Family,
+    wanted: dict[int, Outputs],
+    *,
+    pending: list[int],
+    made: list[Made],
+    tiles: dict[int, Any],
+) -> None:
+    """Make and write the pending members; the first one is left in `made` for the page, and pictures in `tiles`."""
     processes, samples = family.begin([k - 1 for k in pending])
     title = f"making {len(pending)} sample{'s' * (len(pending) > 1)} with {processes} process{'es' * (processes > 1)}"
     with job.reporter.stage(title, "solve") as progress:
@@ -106,6 +116,8 @@ def _make(job: Run, family: Family, wanted: dict[int, Outputs], *, pending: list
             found = family.keep(sample, wanted[k], k)
             if not made:
                 made.append(found)
+            if job.preview and len(tiles) < MOST_TILES:
+                tiles[k] = tile(found[0])
             progress(done / len(pending), f"member {k} is written")
 
 

@@ -22,6 +22,14 @@ UNITS: dict[str, Callable[[str, str], float]] = {
     "--spacing": length,
     "--size-mm": millimetres,
     "--print.diameter": millimetres,
+    "--print.tolerance-mm": millimetres,
+    "--print.shell-mm": millimetres,
+    "--print.base-mm": millimetres,
+    "--diameter": millimetres,
+    "--tolerance-mm": millimetres,
+    "--shell-mm": millimetres,
+    "--base-mm": millimetres,
+    "--resolution-mm": millimetres,
     "--mask-diameter": millimetres,
     "--size.mean": length,
     "--thickness": length,
@@ -133,7 +141,7 @@ def normalise(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
         if not argument.tokens or argument.name == GIVEN:
             continue
         values = [token.value for token in argument.tokens]
-        if argument.hint is int or str(argument.hint).startswith("tuple[int"):
+        if argument.hint in (int, int | None) or str(argument.hint).startswith("tuple[int"):
             _check_whole(argument.name, values)
         given[argument.name.removeprefix("--")] = values[0] if len(values) == 1 else values
         if argument.name in UNITS and argument.hint is not str:  # --threshold of grey values has no unit
@@ -153,15 +161,15 @@ def _check_whole(name: str, values: list[str]) -> None:
 
 def given_flags(common: Common) -> dict[str, Any]:
     """The flags that say what to make, as written; not where to put it or how to talk about it."""
-    talk = {field.name.replace("_", "-") for field in fields(common)} | {"report", "stl-grains", "samples"}
+    talk = {field.name.replace("_", "-") for field in fields(common)} | {"report", "stl-grains", "samples", "preview"}
     return {name: value for name, value in json.loads(common.given).items() if name not in talk}
 
 
-def resolve_device(device: str) -> str:
-    """The device of a polycrystal; `auto` is the CPU as long as it has no kernels for others."""
+def resolve_device(device: str, *, what: str = "polycrystals") -> str:
+    """The device of what only the CPU can make: polycrystals, which have kernels for no other, and atlases."""
     if device == "cuda":
         raise EnvironmentProblem(
-            "--device cuda: polycrystals have no CUDA kernels in this version, with or without a GPU in the machine. "
+            f"--device cuda: {what} have no CUDA kernels in this version, with or without a GPU in the machine. "
             "Use --device cpu (or auto)."
         )
     return "cpu"

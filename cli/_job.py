@@ -33,6 +33,8 @@ class Run:
     """Members of the ensemble; 0 for a single sample."""
     member: int = 0
     """The only one to make; 0 for all."""
+    preview: bool = False
+    """Show the result when it is done."""
 
     def identity(self, member: int = 0) -> dict[str, Any]:
         """What makes two runs the same, so that --resume may take the outputs of one for the other's."""

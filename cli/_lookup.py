@@ -70,13 +70,16 @@ def look_up(wish: Wish, common: Common) -> int:
     return 0
 
 
-def parse(text: str) -> tuple[str, float]:
-    """Name and value of a wish in powers of µm: `thickness=120um`, `kappa_1=30/mm`, `connectivity_density=4/mm3`."""
+def parse(text: str, flag: str = "") -> tuple[str, float]:
+    """Name and value of a wish in powers of µm: `thickness=120um`, `kappa_1=30/mm`, `connectivity_density=4/mm3`.
+
+    Errors name the flag it came from; --find without one.
+    """
     name, equals, value = (part.strip() for part in text.partition("="))
-    demand(bool(equals and value), "--find", "NAME=VALUE, such as thickness=120um", text)
+    demand(bool(equals and value), flag or "--find", "NAME=VALUE, such as thickness=120um", text)
     power = Atlas.dimension(name)
     if power == 1:
-        return name, length(value, f"--find {name}")
+        return name, length(value, flag or f"--find {name}")
     number, unit, exponent = _PER.fullmatch(value).groups()  # type: ignore[union-attr] - matches every text
     fine = unit is None or (unit in MICROMETRES and power == -int(exponent or 1))
     try:
@@ -84,7 +87,7 @@ def parse(text: str) -> tuple[str, float]:
     except (ValueError, ZeroDivisionError):
         pass
     expected = "a plain number" if power == 0 else f"a number such as 30/mm{-power if power < -1 else ''}"
-    raise InvalidParameter(f"--find {name}", expected=expected, got=value)
+    raise InvalidParameter(flag or f"--find {name}", expected=expected, got=value)
 
 
 def command(table: Atlas, match: Any, spacing: float | None) -> str:

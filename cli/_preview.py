@@ -71,17 +71,17 @@ def _flags(job: Job, laws: Polycrystal, grid: Grid, *, fitted: bool) -> dict[str
     if fitted:
         flags |= {"ebsd": list(request.ebsd), "fit": request.fit, "periodic": request.periodic}
         flags |= {"threshold": request.threshold, "min_pixels": request.min_pixels}
-        return flags | {name: _written(value) for name, value in job.given.items()}
+        return flags | {name: written(value) for name, value in job.given.items()}
     flags |= {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": request.periodic}
     configuration = laws.configuration()
     configuration["texture"] = {"kind": laws.texture.kind, "kernel": f"{laws.texture.kernel!r}rad"}
     return flags | configuration
 
 
-def _written(value: Any) -> Any:
+def written(value: Any) -> Any:
     """What was typed, as numbers where it is numbers."""
     if isinstance(value, list):
-        return [_written(item) for item in value]
+        return [written(item) for item in value]
     try:
         number = json.loads(value)
     except ValueError:

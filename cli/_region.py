@@ -33,13 +33,14 @@ def options(request: TextureRequest, grid: Grid) -> dict[str, Any]:
 
 def files(request: TextureRequest) -> dict[str, str]:
     """Path -> sha256 of the files among the two."""
-    named = [request.mask] if request.mask not in (None, *SHAPES) else []
-    named += [request.start] if request.start not in STARTS else []
-    missing = next((name for name in named if not Path(name).is_file()), None)
-    if missing is not None:
-        known = f"A name is one of {', '.join((*SHAPES, *STARTS))}."
-        raise UnreadableFile(missing, "is no file and no name that is known", remedy=known)
-    return {name: sha256(name) for name in named}
+    named = [("--mask", request.mask, SHAPES)] if request.mask not in (None, *SHAPES) else []
+    named += [("--start", request.start, STARTS)] if request.start not in STARTS else []
+    for flag, name, known in named:
+        what = "a folder" if name and Path(name).is_dir() else "no file and no name that is known"
+        remedy = f"{flag} takes a file, or one of {', '.join(known)}."
+        if not Path(name).is_file():
+            raise UnreadableFile(name, f"is {what}", remedy=remedy)
+    return {name: sha256(name) for _, name, _ in named}
 
 
 def told(request: TextureRequest, configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from cyclopts import Group, Parameter
 
 from microgen.errors import InvalidParameter
 
+MOST = 1_000_000
+"""Members of an ensemble, or draws of an atlas: a slip of the pen beyond it would take the memory for their names."""
+
 
 @Parameter(name="*", group=Group("Scan and box", sort_key=1))
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,9 @@ class Request:
     """Write a self-contained HTML page: its name, or a folder for report.html."""
     stl_grains: Path | None = None
     """Folder for one closed STL a grain."""
+    preview: bool = False
+    """When done, open a window with the sample; without a screen write NAME_preview.png beside it. Of an ensemble:
+    always the picture, with all members."""
 
     def __post_init__(self) -> None:
         demand(len(self.shape) in (0, 2, 3), "--shape", "2 or 3 numbers of voxels", self.shape)
@@ -56,8 +62,7 @@ class Request:
         demand(len(self.spacing) in (0, 1, self.ndim), "--spacing", f"1 or {self.ndim} lengths", self.spacing)
         demand(0 < self.threshold <= 180, "--threshold", "an angle above 0 degrees", self.threshold)
         demand(self.min_pixels >= 1, "--min-pixels", "1 or more", self.min_pixels)
-        demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
-        demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
+        check_members(self.samples, self.member)
         fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
         wanted = self.fit != "quick" or bool(self.free) or self.trials is not None
@@ -83,6 +88,13 @@ class Request:
     def periodic_axes(self) -> tuple[bool, ...]:
         """Per axis."""
         return axes_of(self.periodic, self.ndim)
+
+
+def check_members(samples: int, member: int) -> None:
+    """How many members an ensemble has, and the only one that is to be made (0 for all)."""
+    demand(0 <= samples <= MOST, "--samples", f"1 to {MOST} members", samples)
+    expected = f"1 to {samples} (--samples)" if samples else "an ensemble: --samples N beside it"
+    demand(0 <= member <= samples, "--member", expected, member)
 
 
 def axes_of(text: str, ndim: int) -> tuple[bool, ...]:

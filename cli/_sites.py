@@ -8,9 +8,11 @@ from pathlib import Path
 import microgen
 from microgen import Grid, Microstructure, Phase, Provenance
 from microgen.errors import InvalidParameter, UnreadableFile
-from microgen.io.grain_table import GrainTable, read_table
+from microgen.io.grain_lists import read_table
+from microgen.io.grain_table import GrainTable
 from microgen.provenance import sha256
 
+from . import _look
 from ._job import Job
 from ._machine import check_memory, memory_need
 from ._result import achieved, finish, grid_line, result_object, sample_fields
@@ -38,9 +40,11 @@ def run(job: Job) -> int:
         sample = rebuilt(table, grid, made)
     sample = document(replace(sample, provenance=_made_of(sample, path, grid)), job, scan=None, statistics={})
     written = save(sample, job.outputs, job) + save_report(sample, job, scan=None, statistics={})
+    written += _look.preview_file(sample, job)
     fields = {"seed": None, "device": job.device, **sample_fields(sample)}
     fields["island_voxels"] = achieved(sample)["island_voxels"]
     finish(result_object("polycrystal", job.reporter, written, **fields), json=job.common.json)
+    _look.preview_window(sample, job)
     return 0
 
 

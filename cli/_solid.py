@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import microgen
-from microgen import Microstructure
-from microgen.errors import InvalidParameter, NotPrintable
+from microgen import Grid, Microstructure
+from microgen.errors import InvalidParameter, MicrogenError
 from microgen.io import printing
 from microgen.io.printing import Print, Solid
 
@@ -19,17 +19,18 @@ def is_printed(path: Path) -> bool:
     return path.name.lower().endswith(printing.SUFFIXES)
 
 
-def check(outputs: Outputs, ndim: int) -> None:
-    """Refuse surfaces of planes before anything is made."""
+def check(outputs: Outputs, grid: Grid, options: Print) -> None:
+    """Refuse surfaces of planes, and outlines that cannot be read or are too large, before anything is made."""
     wrong = [path for path in outputs.files if is_printed(path)]
-    if wrong and ndim != 3:
+    if wrong and grid.ndim != 3:
         raise InvalidParameter("--out", expected="3 numbers of voxels for a surface", got=str(wrong[0]))
+    printing.check(options, grid)
 
 
 def save(
     sample: Microstructure, outputs: Outputs, job: Run, options: Print
-) -> tuple[Microstructure, NotPrintable | None]:
-    """Write all files of a sample; without a closed surface the others, and why.
+) -> tuple[Microstructure, MicrogenError | None]:
+    """Write all files of a sample; without a surface the others, and why: the sample may have taken hours.
 
     Returns the sample with the report of its solid.
     """
@@ -39,7 +40,7 @@ def save(
             try:
                 solid = printing.make_solid(sample, options)
                 sample = printing.with_report(sample, solid)
-            except NotPrintable as error:
+            except MicrogenError as error:
                 problem = error
     with job.reporter.stage("writing", "write") as progress:
         for k, path in enumerate(outputs.files):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +13,13 @@ from cyclopts import Group, Parameter
 from microgen import Curvatubes, Grid
 from microgen.errors import InvalidParameter, UnreadableFile
 
-from ._request import axes_of, demand
+from ._request import axes_of, check_members, demand
 
 SPACING = 20.0
 """µm: with it the struts of the bone preset are about 150 µm thick, as those of bone."""
 SHAPE = 100
+COARSEST = 0.0133
+"""The largest dx a search may come to: eps spans 1.5 voxels of it."""
 STARTS = ("noise", "spheres", "tubes")
 AGREEMENT = 0.5
 """Voxels by which shape x spacing may miss the size asked for."""
@@ -69,6 +72,9 @@ class TextureRequest:
     """Make only this member of the ensemble (for job arrays); 0 makes all."""
     report: Path | None = None
     """Write a self-contained HTML page: its name, or a folder for report.html."""
+    preview: bool = False
+    """When done, open a window with the sample; without a screen write NAME_preview.png beside it. Of an ensemble:
+    always the picture, with all members."""
 
     def __post_init__(self) -> None:
         demand(len(self.preset) <= 1, "--preset", "one name", self.preset)
@@ -78,13 +84,17 @@ class TextureRequest:
         for name, values in (("--spacing", self.spacing), ("--size-mm", self.size_mm)):
             demand(all(0 < h < float("inf") for h in values), name, "lengths above 0", values)
             demand(len(values) in (0, 1, self.ndim), name, f"1 or {self.ndim} lengths", values)
-        demand(self.samples >= 0, "--samples", "1 or more members", self.samples)
-        demand(0 <= self.member <= self.samples, "--member", f"1 to {self.samples} (--samples)", self.member)
+        check_members(self.samples, self.member)
         axes_of(self.periodic, self.ndim)
         lonely = self.uct is None or not (self.preset or self.coefficients or self.graded or self.thickness)
+        demand(self.uct is None or self.ndim == 3, "--shape", "3 numbers with --uct", self.shape)
+        both = self.uct is not None and bool(self.shape) and bool(self.size_mm)
+        demand(not both, "--size-mm", "no --shape beside it: the volume says what a voxel measures", self.size_mm)
         demand(lonely, "--uct", "no --preset, --coefficients, --graded or --thickness beside it", self.uct)
         fine = self.fit in ("quick", "full") or (self.fit.isdigit() and int(self.fit) >= 4)
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
+        wanted = bool(self.free) or self.trials is not None
+        demand(self.uct is not None or not wanted, "--free, --trials", "an --uct volume to fit to", "none")
         fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
         demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
 
@@ -136,13 +146,13 @@ def graded(path: Path, *, dx: float | None = None) -> Curvatubes:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnreadableFile(path, f"not TOML: {error}", remedy=_GRADED) from None
     axes, sets = data.get("axes", ["x"]), data.get("set", [])
-    fine = isinstance(axes, list) and set(axes) <= set("xyz") and isinstance(sets, list)
-    if not fine or len(sets) != 2 ** len(axes) or not all(isinstance(each, dict) for each in sets):
+    fine = isinstance(axes, list) and axes in [list(way) for n in (1, 2) for way in permutations("xyz", n)]
+    if not fine or not isinstance(sets, list) or len(sets) != 2 ** len(axes) or set(data) - {"axes", "set"}:
         raise UnreadableFile(path, "expected one axis and two sets, or two axes and four", remedy=_GRADED)
+    ends = [_end(each, number, path) for number, each in enumerate(sets, 1)]
     widths = [each["eps"] for each in sets if "eps" in each]
     if len(widths) not in (0, len(sets)) or not all(type(width) in (int, float) for width in widths):
         raise UnreadableFile(path, "each set must have a number eps, or none", remedy=_GRADED)
-    ends = [_end(each, path).configuration() for each in sets]
     return Curvatubes.from_configuration(
         {
             "coefficients": ends[0]["coefficients"],
@@ -159,16 +169,23 @@ def graded(path: Path, *, dx: float | None = None) -> Curvatubes:
     )
 
 
-def _end(data: dict[str, Any], path: Path) -> Curvatubes:
-    numbers = data.get("coefficients", [])
-    if set(data) - {"preset", "coefficients", "mass", "eps"} or not ("preset" in data or (numbers and "mass" in data)):
-        raise UnreadableFile(path, f"a set has {', '.join(sorted(data)) or 'nothing'}", remedy=_GRADED)
-    given: dict[str, Any] = {"coefficients": tuple(numbers)} if numbers else {}
-    given |= {"mass": data["mass"]} if "mass" in data else {}
+def _end(data: Any, number: int, path: Path) -> dict[str, Any]:
+    """One set, as the configuration of its texture; errors say which set it is."""
+    known = isinstance(data, dict) and not set(data) - {"preset", "coefficients", "mass", "eps"}
+    if not known or not ("preset" in data or {"coefficients", "mass"} <= set(data)):
+        had = ", ".join(sorted(data)) if isinstance(data, dict) else str(data)
+        raise UnreadableFile(path, f"set {number} has {had or 'nothing'}", remedy=_GRADED)
+    numbers = data.get("coefficients")
     try:
-        return replace(preset(data["preset"]), **given) if "preset" in data else Curvatubes(**given)
+        given: dict[str, Any] = {} if numbers is None else {"coefficients": tuple(numbers)}
+        given |= {"mass": data["mass"]} if "mass" in data else {}
+        made = replace(preset(str(data["preset"])), **given) if "preset" in data else Curvatubes(**given)
     except TypeError as error:
-        raise UnreadableFile(path, f"a set holds no numbers ({error})", remedy=_GRADED) from None
+        raise UnreadableFile(path, f"set {number} holds no numbers ({error})", remedy=_GRADED) from None
+    except InvalidParameter as error:
+        name = f"{path}, set {number}: {error.name}"
+        raise InvalidParameter(name, expected=error.expected, got=error.got, remedy=error.remedy) from None
+    return made.configuration()
 
 
 _GRADED = """Example: axes = ["x"], then [[set]] with preset = "tubes", and [[set]] with preset = "sponge"."""

@@ -8,11 +8,13 @@ from typing import Any
 from microgen import Curvatubes, Grid
 from microgen.io.printing import Print
 
+from . import _understood
 from ._job import Run
 from ._json import dumps
 from ._machine import LIBRARIES, available_memory
 from ._preview import toml
 from ._result import grid_object
+from ._texture import TextureRequest
 from ._units import bytes_text
 
 BYTES_A_VOXEL = 150
@@ -33,20 +35,34 @@ def grid_line(grid: Grid) -> str:
     return f"sample    {voxels} voxels of {' x '.join(f'{h:.4g}' for h in steps)} µm ({box} mm), {wraps}"
 
 
-def preview(job: Run, made: Curvatubes, grid: Grid, options: Print) -> int:
-    """Print the run on stdout and stop; nothing of the sample is allocated."""
+def preview(job: Run, request: TextureRequest, made: Curvatubes, *, grid: Grid, options: Print) -> int:
+    """Read and check the files that are named, print the run on stdout and stop; nothing is made."""
     need, free = memory_need(grid), available_memory()
+    facts, found = _understood.region(request, grid, fits=free is None or need <= free)
+    made.check(grid, seed=job.common.seed, **found)
+    facts |= _understood.sets(request, made) | _understood.clip(options, grid)
     if job.common.json:
-        print(dumps(_object(job, made, grid) | {"memory_bytes": need}))
+        print(dumps(_object(job, made, grid) | {"memory_bytes": need, "understood": facts}))
         return 0
-    memory = f"memory    about {bytes_text(need)}" + (f" of {bytes_text(free)} free" if free else "")
-    lines = [grid_line(grid), memory, *(f"output    {path}" for path in job.outputs)]
+    lines = [grid_line(grid), memory_line(need, free), *_understood.lines(facts)]
+    lines += [f"output    {path}" for path in job.outputs]
     print("\n".join(f"# {line}" for line in lines))
-    print(toml(_flags(job, made, grid) | {"print": _given(options)}))
+    print(toml(_flags(job, made, grid) | {"print": given_options(options)}))
     return 0
 
 
-def _given(options: Print) -> dict[str, Any]:
+def ensemble_flags(job: Run) -> dict[str, Any]:
+    """How many members, where there is an ensemble."""
+    return {name: number for name, number in (("samples", job.samples), ("member", job.member)) if number}
+
+
+def memory_line(need: int, free: int | None) -> str:
+    """What is needed of what there is, and whether it is enough."""
+    text = f"memory    about {bytes_text(need)}" + (f" of {bytes_text(free)} free" if free else "")
+    return text + (": not enough" if free is not None and need > free else "")
+
+
+def given_options(options: Print) -> dict[str, Any]:
     """Options that are not the usual ones."""
     return {name: value for name, value in asdict(options).items() if value != getattr(Print(), name)}
 
@@ -74,4 +90,5 @@ def _flags(job: Run, made: Curvatubes, grid: Grid) -> dict[str, Any]:
         flags |= {"coefficients": list(numbers["coefficients"].values()), "mass": numbers["mass"]}
     flags |= {name: job.given[name] for name in ("mask", "mask-diameter", "start") if name in job.given}
     axes = "".join(axis for axis, wraps in zip("xyz", grid.periodic) if wraps) or "none"
+    flags |= ensemble_flags(job)
     return flags | {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": axes}

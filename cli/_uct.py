@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 import microgen
 from microgen import Curvatubes, Grid, Microstructure
 from microgen.errors import UnreadableFile
+from microgen.io.printing import Print
 from microgen.provenance import sha256
 
+from . import _understood
 from ._fit import fit_object, searched, trials_path
 from ._job import Run
 from ._json import dumps
-from ._preview import toml
+from ._machine import available_memory
+from ._preview import toml, written
 from ._progress import Reporter
-from ._request import axes_of, demand
-from ._result import closing, statistics_object
+from ._request import axes_of
+from ._result import closing, grid_object, statistics_object
 from ._texture import TextureRequest
+from ._texture_preview import ensemble_flags, given_options, grid_line, memory_line, memory_need
 from ._volume import VolumeFlags, read_volume
 
 if TYPE_CHECKING:  # it brings torch along
@@ -97,15 +101,20 @@ def lines(path: Path, volume: Microstructure) -> list[str]:
     ]
 
 
-def fit(request: TextureRequest, volume: Microstructure, job: Run, base: Curvatubes) -> Fitted:
-    """Fit the texture; each trial is written down as it is made."""
-    assert request.uct is not None
+def measured(volume: Microstructure, job: Run) -> Any:
+    """The statistics of the volume, and what to keep in mind of them."""
     with job.reporter.stage("measuring the volume", "measure"):
         target = microgen.Target.from_volume(volume)
     for note in target.notes:
         job.reporter.say(f"note      {note}")
     for note in target.caveats:
         job.reporter.warn(note)
+    return target
+
+
+def fit(request: TextureRequest, volume: Microstructure, target: Any, *, job: Run, base: Curvatubes) -> Fitted:
+    """Fit the texture; each trial is written down as it is made."""
+    assert request.uct is not None
     path = trials_path(request.trials, request.name, job)
     given = {name: getattr(request, name) for name in ("mass", "dx") if getattr(request, name) is not None}
     how: dict[str, Any] = {"free": request.free or None, "fixed": given}
@@ -122,18 +131,25 @@ def files(request: TextureRequest) -> dict[str, str]:
     return {str(request.uct): sha256_of(request.uct)}
 
 
-def preview(request: TextureRequest, job: Run) -> int:
-    """`--dry-run`: what would be fitted, and written; nothing is made."""
-    fitted = {"uct": request.uct, "fit": request.fit, "seed": job.common.seed, "outputs": list(job.outputs)}
+def preview(request: TextureRequest, job: Run, volume: Microstructure, *, grid: Grid, printed: Print) -> int:
+    """`--dry-run`: what would be fitted, the files that are named, and what would be written; nothing is made."""
+    assert request.uct is not None
+    need, free = memory_need(grid), available_memory()
+    facts, _ = _understood.region(request, grid, fits=free is None or need <= free)
+    facts |= _understood.clip(printed, grid)
+    trials = trials_path(request.trials, request.name, job)
     if job.common.json:
+        fitted = {"uct": request.uct, "fit": request.fit, "seed": job.common.seed, "outputs": list(job.outputs)}
+        fitted |= {"grid": grid_object(grid), "memory_bytes": need, "understood": facts, "trials": trials}
         print(dumps({"command": "curvatubes", "dry_run": True, **fitted}))
         return 0
-    shown = [f"output    {path}" for path in job.outputs] + [
-        f"trials    {trials_path(request.trials, request.name, job)}"
-    ]
+    shown = [*lines(request.uct, volume), grid_line(grid), memory_line(need, free), *_understood.lines(facts)]
+    shown += [*(f"output    {path}" for path in job.outputs), f"trials    {trials}"]
     print("\n".join(f"# {line}" for line in shown))
-    flags = {"uct": str(request.uct), "fit": request.fit, "seed": job.common.seed}
-    print(toml(flags | {"out": [str(path) for path in job.outputs.files]}))
+    flags: dict[str, Any] = {"seed": job.common.seed, "out": [str(path) for path in job.outputs.files]}
+    flags |= {"report": job.outputs.report, "shape": list(grid.shape), **ensemble_flags(job)}
+    flags |= {name: written(value) for name, value in job.given.items() if not name.startswith(("print.", "size-"))}
+    print(toml(flags | {"print": given_options(printed)}))
     return 0
 
 
@@ -149,15 +165,13 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def grid_of(request: TextureRequest, fitted: Fitted) -> Grid:
+def grid_of(request: TextureRequest, volume: Microstructure, block: tuple[int, ...]) -> Grid:
     """Voxels as large as the volume's; as many as were asked for, or as one block of the comparison has."""
-    spacing = fitted.volume.grid.spacing
-    shape = request.shape or fitted.block
+    spacing = volume.grid.spacing
+    shape = request.shape or block
     if request.size_mm:
         sizes = request.size_mm * 3 if len(request.size_mm) == 1 else request.size_mm
         shape = tuple(max(1, round(1000 * s / h)) for s, h in zip(sizes, spacing))
-        demand(not request.shape, "--size-mm", "no --shape beside it: the volume says what a voxel measures", sizes)
-    demand(len(shape) == 3, "--shape", "3 numbers with --uct", request.shape)
     return Grid(tuple(shape), spacing, periodic=axes_of(request.periodic, 3))
 
 

@@ -7,6 +7,8 @@ import re
 
 from microgen.errors import InvalidParameter
 
+LEAST, MOST = 1e-12, 1e12
+"""Lengths beyond these, in the unit asked for, are slips of the pen, and their cubes leave the range of numbers."""
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)")
 MICROMETRES = {"": 1.0, "nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 MILLIMETRES = {unit: factor / 1e3 for unit, factor in MICROMETRES.items()} | {"": 1.0}
@@ -33,6 +35,8 @@ def _parse(text: str, name: str, units: dict[str, float], expected: str) -> floa
     if match is None or match[2] not in units:
         raise InvalidParameter(name, expected=expected, got=text)
     value = float(match[1])
+    if not math.isfinite(value) or value and units is not DEGREES and not LEAST < abs(value) * units[match[2]] < MOST:
+        raise InvalidParameter(name, expected=expected, got=text, remedy="Nothing beyond 1e-12 to 1e12 is taken.")
     # 500 nm must give the same number as 0.5 um: divide by the whole factor where there is one.
     factor = units[match[2]]
     return value / round(1 / factor) if 0 < factor < 1e-2 else value * factor

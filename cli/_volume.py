@@ -20,6 +20,7 @@ from microgen.io.raw_json import read_raw
 from microgen.io.sidecar import sidecar_path
 
 from ._request import demand
+from ._units import LEAST, MOST
 
 GREY = {"ome": "imagej", "numpy": "numpy-grey"}
 """Formats of labels -> those that read the same files as grey values."""
@@ -41,18 +42,26 @@ class VolumeFlags:
 
 
 def read_volume(
-    path: Path, flags: VolumeFlags | None = None, *, spacing: tuple[float, ...] = (), name: str = "--uct"
+    path: Path,
+    flags: VolumeFlags | None = None,
+    *,
+    spacing: tuple[float, ...] = (),
+    name: str = "--uct",
+    phases: bool = False,
 ) -> Microstructure:
     """A volume of solid (phase_id 0) and void (-1) with voxels of known size, and notes on all that was done to it.
 
     `spacing` in µm, one or one an axis, wins over the file's. Raises InvalidParameter, naming the flag: `name` where
-    the file is no volume or has one phase alone.
+    the file is no volume or has one phase alone. With `phases` those of the file are kept, also one alone.
     """
     flags = flags or VolumeFlags()
     ms = read_grey(path, flags)
     if not isinstance(ms.grid, Grid) or ms.grid.ndim != 3:
         raise InvalidParameter(name, expected="a volume", got=f"{path}: a plane", remedy="Give all slices.")
-    ms = _solid(sized(ms, path, spacing), path, flags, name)
+    ms = sized(ms, path, spacing)
+    if phases and ms.phases and ms.grey is None and not (flags.grey_threshold or flags.invert):
+        return ms
+    ms = _solid(ms, path, flags, name)
     solid = int((ms.phase_id >= 0).sum())
     got = f"{path}: {'solid' if solid else 'void'} everywhere"
     remedy = "Give a file of grey values (--grey-threshold divides it) or of solid and void."
@@ -60,14 +69,21 @@ def read_volume(
     return ms
 
 
-def read_any(path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = ()) -> Microstructure:
-    """A scan, a volume of grains, or one of solid and void, whichever the file holds."""
+def read_any(
+    path: Path, flags: VolumeFlags, *, spacing: tuple[float, ...] = (), phases: bool = False
+) -> Microstructure:
+    """A scan, a volume of grains, or one of solid and void (or of `phases`), whichever the file holds."""
     if not (flags.raw_shape or flags.raw_type):
         known = path.suffix.lower() != ".npy" or flags.grey_threshold  # whole numbers in it are labels until then
         ms = _read_file(path) if known else microgen.read(path)
         if ms.grid.ndim == 2 or has_labels(ms):
+            unlike = unlike_neighbours(ms)
+            got = f"{path}: numbers of which {unlike:.0%} differ from their neighbour"
+            remedy = "Give --grey-threshold VALUE (or otsu) if these are grey values."
+            demand(unlike <= 0.5, "FILE", "grain labels", got, remedy=remedy)
+            check_sizes(ms, path)
             return sized(ms, path, spacing) if spacing and isinstance(ms.grid, Grid) else ms
-    return read_volume(path, flags, spacing=spacing, name="FILE")
+    return read_volume(path, flags, spacing=spacing, name="FILE", phases=phases)
 
 
 def read_grey(path: Path, flags: VolumeFlags) -> Microstructure:
@@ -183,6 +199,14 @@ def _solid(ms: Microstructure, path: Path, flags: VolumeFlags, name: str) -> Mic
     return replace(ms, notes=(*ms.notes, "a level set: solid where it is above 0")) if told else ms
 
 
+def check_sizes(ms: Microstructure, path: Path) -> None:
+    """Refuse voxels so small or large that their volume is no number any more: the file is wrong about them."""
+    sizes = ms.grid.spacing if isinstance(ms.grid, Grid) else ()
+    if not all(LEAST < h < MOST for h in sizes):
+        problem = f"states voxels of {' x '.join(dict.fromkeys(f'{h:.3g}' for h in sizes))} µm"
+        raise UnreadableFile(path, problem, remedy="Say what a voxel measures: --spacing 19.5um")
+
+
 def sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microstructure:
     """Voxels of the size given, else of the one the file states."""
     grid = ms.grid
@@ -191,6 +215,7 @@ def sized(ms: Microstructure, path: Path, spacing: tuple[float, ...]) -> Microst
         remedy = "Say it with its unit. Example: --spacing 19.5um"
         got = "none, and the file states none"
         demand(NO_SIZE not in ms.notes, "--spacing", f"what a voxel of {path} measures", got, remedy=remedy)
+        check_sizes(ms, path)
         return ms
     sizes = spacing * grid.ndim if len(spacing) == 1 else spacing
     demand(len(sizes) == grid.ndim, "--spacing", f"1 or {grid.ndim} lengths", spacing)

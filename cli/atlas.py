@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,8 +25,9 @@ from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._json import dumps
 from ._machine import available_memory, check_memory, workers
 from ._outputs import HTML, tagged
+from ._preview import toml
 from ._progress import Reporter
-from ._request import demand
+from ._request import MOST, demand
 from ._result import finish, result_object
 from ._texture_preview import memory_need
 from ._units import bytes_text, time_text
@@ -56,7 +57,7 @@ class Draws:
     """Processes, one thread each. Default: as cores and memory allow."""
 
     def __post_init__(self) -> None:
-        demand(self.samples >= 1, "--samples", "1 or more", self.samples)
+        demand(1 <= self.samples <= MOST, "--samples", f"1 to {MOST}", self.samples)
         demand(len(self.shape) == 3 and all(n > 0 for n in self.shape), "--shape", "3 numbers of voxels", self.shape)
         demand(0 < self.dx < float("inf"), "--dx", "a length above 0", self.dx)
         demand(self.workers >= 0, "--workers", "1 or more processes", self.workers)
@@ -101,7 +102,7 @@ def run(
         others = [f"--{name}" for name in sorted(given - LOOKING)] + ["--out"] * bool(common.out)
         demand(not others, others[0] if others else "", "nothing, as --find makes nothing", "a value")
         return _lookup.look_up(wish, common)
-    resolve_device(common.device)
+    resolve_device(common.device, what="surveys")
     demand(common.format is None, "--format", "nothing: an atlas is .csv and .html", common.format)
     files, reporter = plan(common.out), Reporter(quiet=common.quiet)
     settings = settings_of(draws, prior, common.seed)
@@ -115,7 +116,7 @@ def run(
     missing = [k for k in range(1, draws.samples + 1) if k not in there]
     if there:
         reporter.say(f"{draws.samples - len(missing)} of {draws.samples} samples are there already")
-    with _documented(files, settings, common):
+    with documented(files, settings, common.seed):
         if missing:
             processes = draws.workers or workers(draws.grid, len(missing), memory_need(draws.grid))
             options: dict[str, Any] = {"seed": common.seed, "eps": draws.eps, "prior": prior, "workers": processes}
@@ -159,12 +160,12 @@ def prepare(files: Files, settings: dict[str, Any], common: Common) -> frozenset
 
 
 @contextmanager
-def _documented(files: Files, settings: dict[str, Any], common: Common) -> Iterator[None]:
+def documented(files: Files, settings: dict[str, Any], seed: int) -> Iterator[None]:
     """The provenance beside the table, also of a run that was interrupted."""
     try:
         yield
     finally:
-        document(files, settings, common.seed)
+        document(files, settings, seed)
 
 
 def document(files: Files, settings: dict[str, Any], seed: int) -> None:
@@ -192,9 +193,20 @@ def make(missing: list[int], entries: Iterator[Any], files: Files, reporter: Rep
 def close(files: Files, common: Common, reporter: Reporter) -> int:
     """The page, and what the run came to."""
     done = microgen.read_atlas(files.table)
-    formed = done.formed
-    counts = {"samples": len(done), "formed": len(formed), "no_texture": len(done) - len(formed)}
+    counts = {"samples": len(done), "formed": len(done.formed), "no_texture": len(done) - len(done.formed)}
     reporter.say(f"{counts['formed']} textures; {counts['no_texture']} of {counts['samples']} draws formed none")
+    written, problem = page(files, reporter)
+    fields = {"seed": common.seed, "device": "cpu", **counts}
+    finish(result_object("atlas", reporter, written, **fields), json=common.json)
+    if problem:
+        raise problem
+    return 0
+
+
+def page(files: Files, reporter: Reporter) -> tuple[list[Path], NotConverged | None]:
+    """Draw the map, where one is asked for; returns all files there are, and why there is no map."""
+    done = microgen.read_atlas(files.table)
+    formed = done.formed
     problem: NotConverged | None = None
     if files.page and len(formed) < FEWEST:
         problem = NotConverged(
@@ -207,12 +219,7 @@ def close(files: Files, common: Common, reporter: Reporter) -> int:
             shown = {number: files.picture(number) for number in done.columns["sample"][formed].tolist()}
             pictures = {number: path.read_bytes() for number, path in shown.items() if path.exists()}
             part.write_text(render_atlas(done, pictures), encoding="utf-8")
-    written = [path for path in files if not (problem and path == files.page)]
-    fields = {"seed": common.seed, "device": "cpu", **counts}
-    finish(result_object("atlas", reporter, written, **fields), json=common.json)
-    if problem:
-        raise problem
-    return 0
+    return [path for path in files if not (problem and path == files.page)], problem
 
 
 def preview(draws: Draws, prior: CurvaturePrior, common: Common, files: Files) -> int:
@@ -226,10 +233,10 @@ def preview(draws: Draws, prior: CurvaturePrior, common: Common, files: Files) -
         return 0
     voxels = " x ".join(map(str, draws.shape))
     room = f" of {bytes_text(free)} free" if free else ""
-    print(f"# atlas     {draws.samples} samples of {voxels} voxels, {processes} processes")
+    print(f"# atlas     {draws.samples} samples of {voxels} voxels, {processes} process{'es' * (processes > 1)}")
     print(f"# memory    about {bytes_text(need)}{room}")
     print("\n".join(f"# output    {path}" for path in files))
-    resolved = replace(draws, workers=processes)
-    print(f"samples = {resolved.samples}\nshape = {list(resolved.shape)}\ndx = {resolved.dx}\neps = {resolved.eps}")
-    print(f"seed = {common.seed}\nworkers = {resolved.workers}")
+    out = [str(path) for path in (files.table, files.page) if path]
+    flags = asdict(replace(draws, workers=processes)) | {"seed": common.seed, "out": out}
+    print(toml(flags | {"prior": prior.configuration()}))
     return 0

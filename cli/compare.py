@@ -13,6 +13,7 @@ from microgen.errors import InvalidParameter, TargetNotMet
 from microgen.io.atomic import atomic_path, check_writable
 
 from ._json import dumps
+from ._outputs import HTML
 from ._progress import Reporter
 from ._request import demand
 from ._result import result_object, statistics_object
@@ -64,7 +65,7 @@ def compare(
         No progress, no table.
     """
     reporter = Reporter(quiet=quiet)
-    demand(0 < threshold <= 180, "--threshold", "an angle above 0 degrees", threshold)
+    check(threshold, min_pixels, seed, report=report)
     if report is not None:
         check_writable([report], overwrite=overwrite)
     flags = VolumeFlags(grey_threshold=grey_threshold)
@@ -87,6 +88,14 @@ def compare(
     if outside:
         raise TargetNotMet(f"{b} differs from {a} by more than the noise of {a} in: {', '.join(outside)}.")
     return 0
+
+
+def check(threshold: float, min_pixels: int, seed: int, *, report: Path | None) -> None:
+    """Refuse flags that no file can make right."""
+    demand(0 < threshold <= 180, "--threshold", "an angle above 0 and up to 180 degrees", threshold)
+    demand(min_pixels >= 1, "--min-pixels", "1 or more", min_pixels)
+    demand(seed >= 0, "--seed", "0 or more", seed)
+    demand(report is None or report.suffix.lower() in HTML, "--report", "a page, NAME.html", report)
 
 
 def told(path: Path, ms: Microstructure, reporter: Reporter) -> Microstructure:

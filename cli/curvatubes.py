@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -16,19 +16,22 @@ from microgen.io.atomic import atomic_path
 from microgen.io.printing import Print
 from microgen.report import texture_summary
 
-from . import _checkpoint, _ensemble, _region, _solid, _texture_preview, _uct
+from . import _checkpoint, _ensemble, _look, _region, _solid, _texture_preview, _uct
 from ._field_statistics import statistics_object, tell
 from ._flags import Common, FlagApp, given_flags
 from ._job import Run
 from ._machine import check_memory, workers
 from ._outputs import PAGE, Outputs, plan
 from ._progress import Reporter
+from ._request import demand
 from ._result import achieved, finish, grid_object, result_object
-from ._texture import TextureRequest, generator, grid_of, listing
+from ._texture import COARSEST, TextureRequest, generator, grid_of, listing
 from ._volume import VolumeFlags
 
 curvatubes = FlagApp(name="curvatubes")
 PRINTED = Parameter(name="print", group=Group("Surfaces to print (.stl, .3mf)", sort_key=2))
+VOLUME = tuple(field.name.replace("_", "-") for field in fields(VolumeFlags))
+"""Flags that say how the volume of --uct is read."""
 FIGURES = ("mass_error", "energy", "iterations", "status", "volume_fraction")
 """Figures of a texture, as its provenance and the JSON output name them."""
 
@@ -54,15 +57,17 @@ def run(
     given = given_flags(common)
     if request.uct is not None:
         return from_volume(request, volume, printed, common, given)
+    lost = [f"--{name}" for name in (*VOLUME, "fit") if name in given]
+    demand(not lost, lost[0] if lost else "", "an --uct volume beside it", "none")
     if "preset" in given and not request.preset:
         print(listing())
         return 0
     made, grid = generator(request), grid_of(request)
     made.check(grid, seed=common.seed)
     job = start(request, common, given)
-    _solid.check(job.outputs, grid.ndim)
+    _solid.check(job.outputs, grid, printed)
     if common.dry_run:
-        return _texture_preview.preview(job, made, grid, printed)
+        return _texture_preview.preview(job, request, made, grid=grid, options=printed)
     if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
     check_memory(_texture_preview.memory_need(grid))
@@ -77,17 +82,21 @@ def from_volume(
     request: TextureRequest, flags: VolumeFlags, printed: Print, common: Common, given: dict[str, Any]
 ) -> int:
     """Fit a texture to a volume, and make it."""
-    job = start(request, common, given)
+    base, job = _uct.base_of(request), start(request, common, given)
     volume = _uct.understand(request, flags, job.reporter)
     if common.resume and not request.samples and job.outputs.done(job.identity()):
         return already_there(job)
+    target = _uct.measured(volume, job)
+    grid = _uct.grid_of(request, volume, target.window)
+    Curvatubes(dx=COARSEST).check(grid, seed=common.seed)  # what cannot be made is refused before a search
+    _solid.check(job.outputs, grid, printed)
     if common.dry_run:
-        return _uct.preview(request, job)
-    fitted = _uct.fit(request, volume, job, _uct.base_of(request))
-    made, grid = fitted.result.generator, _uct.grid_of(request, fitted)
-    options = _region.options(request, grid)
-    made.check(grid, seed=common.seed, **options)
+        return _uct.preview(request, job, volume, grid=grid, printed=printed)
     check_memory(_texture_preview.memory_need(grid))
+    options = _region.options(request, grid)  # the fit takes long: what cannot be used is refused before it
+    fitted = _uct.fit(request, volume, target, job=job, base=base)
+    made = fitted.result.generator
+    made.check(grid, seed=common.seed, **options)
     job = replace(job, fitted=fitted)
     if request.samples:
         return _ensemble.run(job, _family(job, made, grid, printed=printed, options=options))
@@ -151,9 +160,11 @@ def start(request: TextureRequest, common: Common, given: dict[str, Any]) -> Tex
         device=Curvatubes.device(common.device),
         samples=request.samples,
         member=request.member,
+        preview=request.preview,
     )
     if not common.dry_run:
         _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
+        _look.check(job)
     return job
 
 
@@ -189,11 +200,12 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]
     written += job.outputs.beside
-    written += save_report(sample, job, statistics, comparison=comparison)
+    written += save_report(sample, job, statistics, comparison=comparison) + _look.preview_file(sample, job)
     _checkpoint.clear(job)
     tell(statistics, sample.grid.ndim, reporter)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
     finish(result_object("curvatubes", reporter, written, **fields), json=job.common.json)
+    _look.preview_window(sample, job)
     problem = problem or refused or (job.fitted.verdict(comparison) if job.fitted else None)
     if problem:
         raise problem

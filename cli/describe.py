@@ -20,7 +20,7 @@ from ._region import measured_part
 from ._request import axes_of
 from ._result import grid_object, result_object
 from ._statistics import statistics_objects, statistics_rows, write_table
-from ._volume import VolumeFlags, divide, exchanged, grey_format, is_mask, read_grey, unlike_neighbours
+from ._volume import VolumeFlags, check_sizes, divide, exchanged, grey_format, is_mask, read_grey, unlike_neighbours
 from .rerun import found
 
 
@@ -78,6 +78,7 @@ def describe(
     _check_out(out, overwrite=overwrite)
     flags = VolumeFlags(grey_threshold=threshold, invert=invert, raw_shape=raw_shape or (), raw_type=raw_type)
     ms = _with_grid(_read(file, format=format, flags=flags), spacing=spacing, periodic=periodic)
+    check_sizes(ms, file)
     for note in ms.notes:
         reporter.say(f"note: {note}")
     ms = measured_part(ms, file, reporter, find=found)

@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure
-from microgen.errors import InvalidParameter, TargetNotMet, UnreadableFile
+from microgen.errors import TargetNotMet, UnreadableFile
 from microgen.io.printing import Print
 
 from . import _solid, _texture_preview
@@ -24,7 +24,7 @@ from ._lookup import parse
 from ._machine import check_memory
 from ._request import demand
 from ._result import statistics_object
-from ._texture import TextureRequest
+from ._texture import COARSEST, TextureRequest
 from .curvatubes import PRINTED, single, start
 
 if TYPE_CHECKING:  # it brings torch along
@@ -58,17 +58,25 @@ class Wishes:
 
     def target(self, spacing: float | None) -> Target:
         """All of them together."""
-        flags = {"thickness": self.thickness, "separation": self.separation, "specific_surface": self.surface}
-        flags |= {"connectivity_density": self.connectivity}
-        texts = [f"{name}={value}" for name, value in flags.items() if value] + list(self.wish)
+        texts = [(f"{name}={value}", flag) for flag, name, value in self._lengths() if value]
+        texts += [(text, "--wish") for text in self.wish]
         numbers: dict[str, Any] = dict(from_file(self.numbers)) if self.numbers else {}
         numbers |= {"porosity": self.porosity} if self.porosity is not None else {}
         numbers |= {"structure_model_index": self.smi} if self.smi is not None else {}
-        for name, value in map(parse, texts):
+        for name, value in (parse(text, flag) for text, flag in texts):
             demand(name not in numbers, "--wish", "each statistic once", name)
             numbers[name] = value
         demand(bool(numbers), "--porosity ...", "a wish or more", "none", remedy=EXAMPLE)
         return microgen.Target.from_numbers(numbers, spacing=spacing)
+
+    def _lengths(self) -> tuple[tuple[str, str, str], ...]:
+        """Flag, statistic and text of the wishes that have units."""
+        return (
+            ("--thickness", "thickness", self.thickness),
+            ("--separation", "separation", self.separation),
+            ("--surface", "specific_surface", self.surface),
+            ("--connectivity", "connectivity_density", self.connectivity),
+        )
 
 
 def from_file(path: Path) -> Mapping[str, Any]:
@@ -95,6 +103,12 @@ class Box:
     """How hard to look: quick (20 samples), full (60), or their number. Default quick."""
     report: Path | None = None
     """Write a self-contained HTML page: its name, or a folder for report.html."""
+    preview: bool = False
+    """When done, open a window with the sample; without a screen write NAME_preview.png beside it."""
+
+    def __post_init__(self) -> None:
+        demand(self.spacing is None or self.spacing > 0, "--spacing", "a length above 0", self.spacing)
+        demand(len(self.shape) == 3, "--shape", "3 numbers of voxels", self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,12 +177,11 @@ def run(
     spacing = target.spacing[0]  # type: ignore[attr-defined]
     out = common.out or (Path("design.tif"), Path("design.vti"), Path("design.stl"))
     report = box.report or (None if common.out else Path("design_report.html"))
-    request = TextureRequest(shape=box.shape, spacing=(spacing,), fit=box.fit, report=report)
+    request = TextureRequest(shape=box.shape, spacing=(spacing,), fit=box.fit, report=report, preview=box.preview)
     job = start(request, replace(common, out=out), given_flags(common))
-    _solid.check(job.outputs, len(box.shape))
-    grid = Grid(box.shape, (spacing,) * len(box.shape), periodic=(True,) * len(box.shape))
-    if grid.ndim != 3:
-        raise InvalidParameter("--shape", expected="3 numbers of voxels", got=box.shape)
+    grid = Grid(box.shape, (spacing,) * 3, periodic=(True,) * 3)
+    Curvatubes(dx=COARSEST).check(grid, seed=common.seed)  # what no texture could be made on is refused before a search
+    _solid.check(job.outputs, grid, printed)
     if common.dry_run:
         return preview(target, grid, job)
     check_memory(_texture_preview.memory_need(grid))
@@ -182,5 +195,6 @@ def run(
 def preview(target: Target, grid: Grid, job: Run) -> int:
     """`--dry-run`: the wishes in powers of µm, and where the result would go."""
     told = {"wish": target.statistics, "shape": grid.shape, "spacing_um": grid.spacing, "outputs": list(job.outputs)}
+    told |= {"memory_bytes": _texture_preview.memory_need(grid)}
     print(dumps({"command": "design", "dry_run": True, **told}))
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 import microgen
 from microgen import Grid, Microstructure
 from microgen.errors import InvalidParameter, NoGrains
-from microgen.io.grain_table import read_table
+from microgen.io.grain_lists import SUFFIXES as TABLES, read_table
 from microgen.provenance import tool_version
 
 from ._json import dumps
@@ -47,7 +47,7 @@ def info(
     json
         Print one JSON object.
     """
-    if file.suffix.lower() == ".csv":
+    if file.suffix.lower() in TABLES:
         result, lines = _table(file)
         return _tell(file, result, lines, json=json)
     ms = read_by_looks(file, format, VolumeFlags(raw_shape=raw_shape or (), raw_type=raw_type))

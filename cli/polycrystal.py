@@ -14,7 +14,7 @@ from microgen import Grid, Microstructure, Polycrystal
 from microgen.errors import NotConverged
 from microgen.report import ensemble_summary
 
-from . import _ensemble, _sites
+from . import _ensemble, _look, _sites
 from ._fit import fit_object
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Job
@@ -84,11 +84,13 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         device=device,
         samples=request.samples,
         member=request.member,
+        preview=request.preview,
         request=request,
         flags=generator,
     )
     if not common.dry_run:
         _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
+        _look.check(job)
     return job
 
 
@@ -133,6 +135,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
             statistics = microgen.compare(sample, scan.target, seed=job.common.seed)
     sample = document(sample, job, scan=scan, statistics=statistics)
     written = save(sample, job.outputs, job) + save_report(sample, job, scan=scan, statistics=statistics)
+    written += _look.preview_file(sample, job)
     reporter.say(volume_line(achieved(sample)))
     if scan is not None:
         closing(statistics, reporter)
@@ -142,6 +145,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
         if scan.fit is not None:
             fields |= {"fit": fit_object(scan.fit)}
     finish(result_object("polycrystal", reporter, written, **fields), json=job.common.json)
+    _look.preview_window(sample, job)
     if missed is not None:
         raise missed
     return 0

@@ -13,15 +13,16 @@ import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
-from microgen.io.grain_table import read_table
+from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
-from . import _region
-from ._flags import resolve_device
+from . import _mesh_again, _region, _rerun_atlas
+from ._flags import Common, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
+from ._request import demand
 from ._result import achieved, finish, result_object, sample_fields
 from ._sites import rebuilt
 from ._solid import is_printed
@@ -44,7 +45,7 @@ def rerun(
     Parameters
     ----------
     file
-        A file made by microgen, or its NAME.EXT.json.
+        A file made by microgen, or its NAME.EXT.json; the table or page of an atlas.
     out
         Output file; the suffix picks the format. Without any: beside the file, named NAME_rerun.EXT.
     format
@@ -56,14 +57,20 @@ def rerun(
     quiet
         No progress; warnings and errors only.
     """
+    table = _rerun_atlas.table_of(file)
+    if table is not None:
+        demand(format is None, "--format", "nothing: an atlas is .csv and .html", format)
+        return _rerun_atlas.rerun(file, table, out=out, common=Common(json=json, overwrite=overwrite, quiet=quiet))
     reporter = Reporter(quiet=quiet)
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
+    if made.command == "mesh":
+        source = found(Path(str(made.configuration.get("source"))), made, original)
+        return _mesh_again.rerun(made, source, original, paths, json=json, overwrite=overwrite, quiet=quiet)
     for path in paths:
         check_suffix(path, format)
-    others = others_of(paths, format)
-    Outputs(paths, beside=tuple(others)).check(overwrite=overwrite)
+    Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)

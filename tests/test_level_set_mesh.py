@@ -11,7 +11,7 @@ from microgen.errors import InvalidParameter, NotPrintable
 from microgen.grid import Grid
 from microgen.meshing import Clip, area, is_watertight, level_set_mesh, parts, printable_solid, volume
 from microgen.meshing.clip import signed_distance
-from microgen.meshing.level_set import _simplified, level_surface
+from microgen.meshing.level_set import level_surface, simplified
 from microgen.meshing.mesh import coincident
 from microgen.meshing.walls import walls
 from microgen.microstructure import Microstructure
@@ -178,7 +178,7 @@ def test_pinched_corners_are_drawn_apart() -> None:
     u = np.minimum(gyroid(64, 5), Clip("cylinder").distance((64, 64, 64), np.ones(3)) / 2)
     raw = level_surface(u, np.ones(3), origin=np.zeros(3))
     for tolerance in (0.3, 1.0):
-        simple = _simplified(raw, tolerance, 10**9)
+        simple = simplified(raw, tolerance, 10**9)
         assert not coincident(simple.points).size
         assert is_watertight(simple)
 

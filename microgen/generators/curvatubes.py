@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from microgen.core.flow import FieldSolution, FlowState
 
 Progress = Callable[[float, str], None]
+LARGEST = 1e5
+"""Voxels along an axis, above which a remedy is none."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Curvatubes:
 
     def __post_init__(self) -> None:
         if isinstance(self.coefficients, (list, tuple)):
+            require(len(self.coefficients) == 6, "coefficients", "six numbers, a20 to c", self.coefficients)
             object.__setattr__(self, "coefficients", Coefficients(*self.coefficients))
         for mass in (self.mass, *(self.graded.mass if self.graded else ())):
             require(number(mass) and -1 < mass < 1, "mass", "a number between -1 and 1", mass, remedy=_MASS)
@@ -205,8 +208,9 @@ class Curvatubes:
         require(fine, "eps", expected, least, remedy="Use a smaller dx, or voxels that are nearer to cubes.")
         shortest = min(n * h for n, h in zip(grid.shape, steps))
         fine = most <= shortest / 10 * (1 + 1e-9)
-        voxels = " x ".join(str(math.ceil(10 * most / h - 1e-9)) for h in steps)
-        remedy = f"Use at least {voxels} voxels, or a smaller eps."
+        needed = [10 * most / h - 1e-9 for h in steps]
+        voxels = " x ".join(str(math.ceil(n)) for n in needed) if max(needed) < LARGEST else ""
+        remedy = f"Use at least {voxels} voxels, or a smaller eps." if voxels else "Use a smaller eps, or a larger dx."
         require(fine, "eps", f"at most a tenth of the box, {shortest / 10:g}", most, remedy=remedy)
         _require_memory(grid, graded=self.graded is not None, masked=mask is not None)
         fine = len(self.orientation) in (0, grid.ndim)
@@ -269,6 +273,9 @@ class Curvatubes:
             "seconds": time.perf_counter() - task.began,
         }
         configuration = {**self.configuration(), "grid": asdict(grid), "start": task.told}
+        if self.graded is not None:
+            configuration["graded"]["brought_to_stiffness"] = self.graded.alike[0].stiffness
+            configuration["graded"]["alike"] = [asdict(c) for c in self.graded.alike]
         configuration["mask"] = None if task.region is None else task.region.told
         made = Provenance(
             "Curvatubes.sample", configuration, int(task.seed), device=device, dtype="float32", achieved=achieved
@@ -278,13 +285,20 @@ class Curvatubes:
 
     @property
     def _sets(self) -> tuple[Coefficients, ...]:
-        return (self.coefficients,) if self.graded is None else self.graded.coefficients
+        return (self.coefficients,) if self.graded is None else self.graded.alike
 
     @property
     def _factor(self) -> float:
-        """Power of two by which the energy is divided while it flows, where squares of its gradient would overflow."""
-        largest = max(abs(value) for c in self._sets for value in (*c.values, self.orientation_weight))
-        return 1.0 if 1e-6 <= largest <= 1e12 else 2.0 ** math.floor(math.log2(largest))
+        """By which the energy is divided while it flows: a power of two where its gradient's squares would overflow.
+
+        Of graded sets that were brought to one stiffness, by that too: so none of them has a size that is its own, and
+        ten times any set is the same flow to the last bit.
+        """
+        own = 1.0
+        if self.graded is not None and self.graded.alike is not self.graded.coefficients:
+            own = self.graded.alike[0].stiffness
+        largest = max(abs(value) for c in self._sets for value in (*c.values, self.orientation_weight)) / own
+        return own if 1e-6 <= largest <= 1e12 else own * 2.0 ** math.floor(math.log2(largest))
 
 
 @dataclass(frozen=True, eq=False)

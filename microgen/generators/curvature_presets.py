@@ -36,7 +36,7 @@ def step_for(name: str, thickness: float, spacing: float, *, eps: float = 0.02) 
         raise InvalidParameter("preset", expected="one of " + ", ".join(PRESETS), got=name)
     least = 1.5 * PRESETS[name].thickness / eps * spacing
     if not (thickness >= least * (1 - 1e-9) and 0 < thickness < float("inf")):
-        remedy = f"Voxels of {max(thickness / least, 0) * spacing:.3g} µm or less would do."
+        remedy = f"Voxels of {thickness / least * spacing:.3g} µm or less would do." if 0 < thickness < least else ""
         raise InvalidParameter(
             "thickness", expected=f"at least {least:.3g} µm for {name}", got=thickness, remedy=remedy
         )

@@ -55,6 +55,15 @@ class Coefficients:
         """Of the texture whose solid is the other one's void: p(-kappa_2, -kappa_1), to be made with minus the mass."""
         return Coefficients(self.a02, self.a11, self.a20, -self.b01, -self.b10, self.c)
 
+    def times(self, factor: float) -> Coefficients:
+        """A multiple of the polynomial: it has the same minimisers, at another energy."""
+        return Coefficients(*(factor * value for value in self.values))
+
+    @property
+    def stiffness(self) -> float:
+        """a20 + a02: how dear it is to bend away from the curvatures that are preferred."""
+        return self.a20 + self.a02
+
     @property
     def least(self) -> float:
         """Lowest value for kappa_1 >= kappa_2, -inf when there is none."""
@@ -76,13 +85,20 @@ class Coefficients:
         Else more surface, of the curvatures where the polynomial is below zero, lowers the energy, and what keeps it
         from falling without end is the blur of the flow.
         """
-        scale = max(abs(self.c), np.hypot(self.b10, self.b01) ** 2 / max(abs(self.a20), abs(self.a02), 1e-300))
-        return self.least >= -1e-9 * scale
+        # Squares of coefficients beyond these would leave the range of numbers.
+        largest = max(abs(value) for value in self.values)
+        one = self if 1e-100 < largest < 1e100 else self.times(1 / largest)
+        scale = max(abs(one.c), np.hypot(one.b10, one.b01) ** 2 / max(abs(one.a20), abs(one.a02), 1e-300))
+        return one.least >= -1e-9 * scale
 
 
 @dataclass(frozen=True)
 class Graded:
-    """Coefficients and masses that change through the box: at its two ends along an axis, or at four corners."""
+    """Coefficients and masses that change through the box: at its two ends along an axis, or at four corners.
+
+    Between the sets weighted means are taken, of the sets brought to the bending stiffness of the first one
+    (`alike`): a texture then does not reach further because its coefficients happen to be larger.
+    """
 
     coefficients: tuple[Coefficients, ...]
     """Two sets, or four: at (0, 0), (1, 0), (0, 1) and (1, 1) of the two axes."""
@@ -100,6 +116,16 @@ class Graded:
         fine = len(self.eps) in (0, len(self.coefficients)) and all(number(e) and e > 0 for e in self.eps)
         require(fine, "graded.eps", "a positive length for each set, or none", self.eps)
 
+    @property
+    def alike(self) -> tuple[Coefficients, ...]:
+        """The sets, each times what gives it the stiffness of the first; as they are where one has none at all."""
+        # Safe, as a common factor of all six coefficients changes no minimiser of a set. And right: the mean of
+        # a (k - p)² and b (k - q)² prefers (a p + b q) / (a + b), which is half way between p and q for a = b only.
+        stiffness = [c.stiffness for c in self.coefficients]
+        if min(stiffness) == max(stiffness) or not all(s > 0 for s in stiffness):
+            return self.coefficients
+        return tuple(c.times(stiffness[0] / s) for c, s in zip(self.coefficients, stiffness))
+
     def weights(self, shape: tuple[int, ...]) -> np.ndarray:
         """float64 [sets, *shape]: share of each set in each voxel, linear from the first voxel to the last."""
         ways = []
@@ -115,7 +141,7 @@ class Graded:
     ) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray | float]:
         """The six coefficients, the mass, and eps (as given where it does not vary), as fields."""
         weights = self.weights(shape)
-        columns = zip(*(c.values for c in self.coefficients))
+        columns = zip(*(c.values for c in self.alike))
         coefficients = tuple(np.tensordot(col, weights, 1) for col in columns)
         width = np.tensordot(self.eps, weights, 1) if self.eps else eps
         return coefficients, np.tensordot(self.mass, weights, 1), width

@@ -70,6 +70,11 @@ def groups_with(root: h5py.Group, *names: str) -> dict[str, h5py.Group]:
     return {path: group for path, group in _walk(root) if group_at(group, *names) is not None}
 
 
+def groups_below(root: h5py.Group) -> dict[str, h5py.Group]:
+    """All groups below `root`, by their own path."""
+    return dict(_walk(root))
+
+
 def _walk(root: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
     """Groups breadth first. Hard links may form rings: depth and number are limited."""
     level = [("", root)]

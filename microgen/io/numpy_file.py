@@ -76,8 +76,11 @@ def load(path: Path) -> np.ndarray:
 
 def _level_set(array: np.ndarray, path: Path, note: str) -> Microstructure:
     """Solid is u > 0."""
-    if array.ndim not in (2, 3) or array.size == 0 or not np.isfinite(array).all():
-        raise UnsupportedFormat(f"{path}: expected finite numbers in 2 or 3 dimensions, got {array.shape}.")
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise UnsupportedFormat(f"{path}: expected numbers in 2 or 3 dimensions, got {array.shape}.")
+    if not np.isfinite(array).all():
+        problem = "holds NaN or infinite numbers. Replace them: void is below 0, solid above."
+        raise UnsupportedFormat(f"{path}: {problem}")
     u = np.ascontiguousarray(array, dtype=np.float32)
     phase_id = np.where(u > 0, 0, -1).astype(np.int16)
     return Microstructure(Grid(u.shape, (1.0,) * u.ndim), phase_id, level_set=u, notes=(note,))

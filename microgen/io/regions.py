@@ -54,16 +54,23 @@ def read_start(path: str | Path, grid: Grid) -> np.ndarray:
     return _onto(_solid(read(path), "start"), path, grid, what="start")
 
 
+_DIVIDE = "Make solid and void of them first: microgen.threshold in Python."
+
+
 def _solid(ms: Microstructure, what: str) -> Microstructure:
     """A volume with a level set: its own, or one of 1 and -1."""
     if ms.level_set is not None:
         return ms
     inside = ms.phase_id >= 0 if ms.grain_id is None else ms.grain_id > 0
+    if ms.grain_id is not None and ms.provenance is None and len(ms.grain_id) > 1:
+        unlike = float((ms.grain_id[1:] != ms.grain_id[:-1]).mean())  # of labels only those at boundaries
+        got = f"numbers of which {unlike:.0%} differ from their neighbour: grey values?"
+        if unlike > 0.5:
+            raise InvalidParameter(what, expected="solid and void, or grains", got=got, remedy=_DIVIDE)
     if ms.grey is not None and not ms.phases:
         values = np.unique(ms.grey)
         if len(values) != 2:
-            remedy = "Make solid and void of them first: microgen.threshold in Python."
-            raise InvalidParameter(what, expected="solid and void", got=f"{len(values)} grey values", remedy=remedy)
+            raise InvalidParameter(what, expected="solid and void", got=f"{len(values)} grey values", remedy=_DIVIDE)
         inside = ms.grey == values[1]
     return Microstructure(ms.grid, ms.phase_id, level_set=np.where(inside, np.float32(1), np.float32(-1)))
 

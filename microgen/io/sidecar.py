@@ -107,7 +107,7 @@ def read_provenance(path: str | Path) -> Provenance:
 
 def _embedded(path: Path) -> Provenance | None:
     """Provenance in the file, found by the file's first bytes rather than by its name."""
-    from microgen.io import nifti, npz, nrrd, ome_tiff, threemf, vti
+    from microgen.io import dream3d_read, glb, nifti, npz, nrrd, ome_tiff, threemf, vti
 
     try:
         with open(path, "rb") as file:
@@ -124,6 +124,10 @@ def _embedded(path: Path) -> Provenance | None:
             return npz.read_embedded(path).provenance
         if start.startswith(threemf.MAGIC):
             return threemf.read_embedded(path)
+        if start.startswith(glb.MAGIC):
+            return glb.read_embedded(path)
+        if start.startswith(b"\x89HDF"):
+            return dream3d_read.read_embedded(path)
     except UnsupportedFormat:
         return None
     except OSError as error:

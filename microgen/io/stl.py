@@ -14,7 +14,7 @@ import numpy as np
 from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.io.atomic import atomic_folder, check_writable
 from microgen.io.sidecar import sidecar_path, write_sidecar
-from microgen.meshing import TriangleMesh, grain_surfaces, parts, printable_solid
+from microgen.meshing import TriangleMesh, grain_surfaces, parts, printable_solid, welded
 from microgen.microstructure import Microstructure
 
 NAME = "stl"
@@ -53,7 +53,7 @@ def read_mesh(path: str | Path) -> TriangleMesh:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(path, error.strerror or "cannot be opened") from error
+        raise UnreadableFile(path, error.strerror or "cannot be opened", remedy="Check the path.") from error
     count = int.from_bytes(data[80:84], "little")
     if len(data) >= 84 and len(data) == 84 + count * _FACET.itemsize:
         corners = np.frombuffer(data[84:], _FACET)["corners"].reshape(-1, 3)
@@ -63,8 +63,7 @@ def read_mesh(path: str | Path) -> TriangleMesh:
         raise UnreadableFile(path, "is no whole STL", remedy="Export it again, as binary STL.")
     if not len(corners) or not np.isfinite(corners).all():
         raise UnreadableFile(path, "holds no triangles with finite corners", remedy="Export it again.")
-    points, index = np.unique(corners + np.float32(0), axis=0, return_inverse=True)
-    return TriangleMesh(points.astype(float), index.reshape(-1, 3).astype(np.int32))
+    return welded(corners, np.arange(len(corners)).reshape(-1, 3))
 
 
 def _ascii_corners(data: bytes, path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""3MF in mm: one object a grain or phase, or the solid of a level set; provenance inside.
+"""3MF in mm: one object with its colour a grain or phase, or the solid of a level set; provenance inside.
 
 A 3MF is a zip of three small XML files (3MF Core Specification 1.3). Written here because that is a page, gives the
 same bytes for the same sample, and lib3mf has no wheels for Linux on ARM; it reads what is written here in a test.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
@@ -18,7 +17,8 @@ import numpy as np
 
 from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io import embedded as emb
-from microgen.meshing import TriangleMesh, grain_surfaces, printable_solid
+from microgen.io.bodies import GREY, bodies_of, checked
+from microgen.meshing import Body
 from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance, tool_version
 
@@ -44,8 +44,6 @@ _RELATIONS = (
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ElementTree.ParseError, EOFError, NotImplementedError, RuntimeError)
 
-Objects = Iterable[tuple[str, TriangleMesh]]
-
 
 def holds(ms: Microstructure) -> frozenset[str]:
     """See `losses`: surfaces, of which no voxels come back."""
@@ -57,33 +55,23 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
     Raises InvalidParameter for planes, NotPrintable when nothing is solid or a surface is not closed.
     """
-    write_objects(_objects(ms), path, provenance=emb.provenance_of(ms))
+    write_bodies(bodies_of(ms), path, provenance=emb.provenance_of(ms))
 
 
-def _objects(ms: Microstructure) -> Iterator[tuple[str, TriangleMesh]]:
-    names = [phase.name for phase in ms.phases] or ["solid"]
-    if ms.grain_id is not None:
-        yield from ((f"grain {k}", mesh) for k, mesh in grain_surfaces(ms))
-    elif ms.level_set is not None or len(names) == 1:
-        yield names[0], printable_solid(ms).mesh
-    else:
-        for k, name in enumerate(names):
-            if (ms.phase_id == k).any():
-                alone = replace(ms, phase_id=np.where(ms.phase_id == k, 0, -1).astype(np.int16))
-                yield name, printable_solid(alone, min_part=0.0).mesh
+def write_bodies(bodies: Iterable[Body], path: str | Path, *, provenance: Provenance) -> None:
+    """Write named surfaces, points in mm, each as an object with its colour and all of them on the build plate.
 
-
-def write_objects(objects: Objects, path: str | Path, *, provenance: Provenance) -> None:
-    """Write named surfaces, points in mm, each as an object and all of them on the build plate."""
+    Raises NotPrintable when one is not closed.
+    """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as package:
         package.writestr(_entry("[Content_Types].xml"), _TYPES)
         package.writestr(_entry("_rels/.rels"), _RELATIONS)
         with package.open(_entry(_MODEL), "w", force_zip64=True) as model:
             model.write(_head(provenance).encode())
             number = 0
-            for number, (name, mesh) in enumerate(objects, 1):
-                model.writelines(_object(number, name, mesh))
-            items = "".join(f'<item objectid="{k}"/>' for k in range(1, number + 1))
+            for number, body in enumerate(checked(bodies), 1):
+                model.writelines(_object(2 * number, body))
+            items = "".join(f'<item objectid="{2 * k}"/>' for k in range(1, number + 1))
             model.write(f"</resources><build>{items}</build></model>\n".encode())
 
 
@@ -103,8 +91,12 @@ def _head(provenance: Provenance) -> str:
     )
 
 
-def _object(number: int, name: str, mesh: TriangleMesh) -> Iterator[bytes]:
-    yield f'<object id="{number}" type="model" name={quoteattr(name)}><mesh><vertices>\n'.encode()
+def _object(number: int, body: Body) -> Iterator[bytes]:
+    """The material, which has the number before, and the object."""
+    mesh, name = body.mesh, quoteattr(body.name)
+    colour = "".join(f"{part:02X}" for part in body.colour or GREY)
+    yield f'<basematerials id="{number - 1}"><base name={name} displaycolor="#{colour}FF"/></basematerials>'.encode()
+    yield f'<object id="{number}" type="model" name={name} pid="{number - 1}" pindex="0"><mesh><vertices>\n'.encode()
     # Nine digits: the float32 numbers that were checked, and no others.
     for rows in _blocks(mesh.points.astype(np.float32)):
         yield "".join(f'<vertex x="{x:.9g}" y="{y:.9g}" z="{z:.9g}"/>\n' for x, y, z in rows).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -58,13 +59,17 @@ class TrialsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not self.rows:  # refused before its first trial: nothing to go on from
+            with suppress(OSError):
+                self.path.unlink()
         self.close()
 
     def _opened(self) -> IO[str]:
         try:
             file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 - held while the fit runs
         except OSError as error:
-            raise OutputNotWritable(f"{self.path} cannot be written ({error.strerror or error}).") from None
+            problem = error.strerror or error
+            raise OutputNotWritable(f"{self.path} cannot be written ({problem}). Name another file.") from None
         if fcntl is not None:
             try:  # given back by the system, whatever ends this process
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

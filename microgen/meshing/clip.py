@@ -9,6 +9,7 @@ import numpy as np
 
 from microgen.errors import InvalidParameter
 from microgen.meshing.mesh import TriangleMesh
+from microgen.meshing.rays import ray_crossings
 
 FADE = 2.0
 """Voxels over which the signed distance to the shape goes from 0 to 1: about the width of a phase field's interface."""
@@ -34,6 +35,26 @@ class Clip:
         if (self.kind == "outline") != (self.outline is not None):
             raise InvalidParameter("clip.outline", expected="a surface with kind 'outline'", got=self.kind)
 
+    def check(self, lengths: np.ndarray) -> None:
+        """Raise InvalidParameter when the shape is larger than a sample of these lengths, mm."""
+        if self.outline is not None:
+            sides = np.ptp(self.outline.points, axis=0)
+            if (sides > lengths * (1 + 1e-6)).any():
+                sizes = [" x ".join(f"{v:.4g}" for v in values) for values in (lengths, sides)]
+                raise InvalidParameter(
+                    "clip", expected=f"an outline within the sample of {sizes[0]} mm", got=f"one of {sizes[1]} mm"
+                )
+            return
+        room = float(lengths[self._across(len(lengths))].min())
+        if self.diameter is not None and self.diameter > room * (1 + 1e-9):
+            raise InvalidParameter(
+                "clip.diameter", expected=f"at most the {room:g} mm of the sample", got=self.diameter
+            )
+
+    def _across(self, ndim: int) -> list[int]:
+        """Axes along which the shape is round."""
+        return [k for k in range(ndim) if self.kind == "sphere" or k != self.axis]
+
     def cut(self, u: np.ndarray, spacing: np.ndarray) -> np.ndarray:
         """min(u, signed distance to the shape), float [x, y, z]; `spacing` in mm."""
         inside = self.distance(u.shape, spacing) / (FADE * spacing.min())
@@ -42,14 +63,11 @@ class Clip:
     def distance(self, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
         """Signed distance of the voxel centres to the shape, above 0 inside, mm; far away only its sign is right."""
         lengths = np.array(shape) * spacing
+        self.check(lengths)
         if self.outline is not None:
             return _outline_distance(self.outline, shape, spacing)
-        across = [k for k in range(len(shape)) if self.kind == "sphere" or k != self.axis]
+        across = self._across(len(shape))
         room = float(lengths[across].min())
-        if self.diameter is not None and self.diameter > room * (1 + 1e-9):
-            raise InvalidParameter(
-                "clip.diameter", expected=f"at most the {room:g} mm of the sample", got=self.diameter
-            )
         centred = np.ogrid[tuple(slice(0, n) for n in shape)]
         square = sum(((centred[k] + 0.5) * spacing[k] - lengths[k] / 2) ** 2 for k in across)
         return np.broadcast_to((self.diameter or room) / 2 - np.sqrt(square), shape)
@@ -58,11 +76,6 @@ class Clip:
 def _outline_distance(outline: TriangleMesh, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
     low, high = outline.points.min(axis=0), outline.points.max(axis=0)
     lengths = np.array(shape) * spacing
-    if (high - low > lengths * (1 + 1e-6)).any():
-        sizes = [" x ".join(f"{v:.4g}" for v in values) for values in (lengths, high - low)]
-        raise InvalidParameter(
-            "clip", expected=f"an outline within the sample of {sizes[0]} mm", got=f"one of {sizes[1]} mm"
-        )
     triangles = (outline.points - (low + high) / 2 + lengths / 2)[outline.triangles] / spacing - 0.5
     return signed_distance(triangles, shape) * spacing.min()
 
@@ -78,30 +91,11 @@ def signed_distance(triangles: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
     for axis in range(3):
         turned = np.moveaxis(votes, axis, 2), np.moveaxis(inverse, axis, 2)
         order = [k for k in range(3) if k != axis] + [axis]
-        line, height = _crossings(triangles[:, :, order], turned[0].shape)
+        line, height, _ = ray_crossings(triangles[:, :, order], turned[0].shape)
         _vote(turned[0], line, height)
         _near(turned[1], line, height)
     distance = np.where(inverse > 0, 1 / np.sqrt(np.maximum(inverse, 1e-30)), 2.0)
     return np.where(votes >= 2, 1.0, -1.0) * np.minimum(distance, 2.0)
-
-
-def _crossings(triangles: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Rays (i, j) along the last axis that hit a triangle, flat int [n], and at which height, float [n]."""
-    # Rays a hair beside the lattice hit no corner or edge of an outline made on the same lattice.
-    flat = triangles[:, :, :2] - np.array([1.37e-5, 2.11e-5])
-    low = np.clip(np.ceil(flat.min(axis=1)), 0, None).astype(int)
-    high = np.minimum(np.floor(flat.max(axis=1)).astype(int), np.array(shape[:2]) - 1)
-    size = np.maximum(high - low + 1, 0)
-    count = size.prod(axis=1)
-    which = np.repeat(np.arange(len(triangles)), count)
-    rank = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-    at = low[which] + np.stack(np.divmod(rank, np.maximum(size[which, 1], 1)), axis=1)
-    a, b, c = (flat[which, k] - at for k in range(3))
-    parts = np.stack([p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0] for p, q in ((b, c), (c, a), (a, b))])
-    hit = ((parts > 0).all(axis=0) | (parts < 0).all(axis=0)) & (parts.sum(axis=0) != 0)
-    weights = parts[:, hit] / parts[:, hit].sum(axis=0)
-    height = np.einsum("kn,nk->n", weights, triangles[which[hit], :, 2])
-    return at[hit] @ np.array([shape[1], 1]), height
 
 
 def _vote(votes: np.ndarray, line: np.ndarray, height: np.ndarray) -> None:

@@ -16,7 +16,8 @@ from microgen.errors import InvalidParameter, NotPrintable
 from microgen.grid import Grid
 from microgen.meshing.clip import Clip
 from microgen.meshing.marching import cut_edges, triangles_between
-from microgen.meshing.mesh import TriangleMesh, area, coincident, euler, is_watertight, shells, volume
+from microgen.meshing.mesh import TriangleMesh, area, coincident, euler, is_watertight, overhang, shells, volume
+from microgen.meshing.shaping import SUNK, hollowed, on_plate
 from microgen.meshing.walls import thin_share, walls
 from microgen.microstructure import Microstructure
 
@@ -36,6 +37,8 @@ SWELLING = 0.5
 """Farthest the surface may move to hold the volume of the voxels, in voxels."""
 CLOSEST = 0.01
 """Vertices keep this share of an edge from its ends: the edges of one corner never meet in float32."""
+NEAREST = 2e-8
+"""mm; readers take corners that are closer for one."""
 PINCH = 0.02
 """Share of the way to their neighbours by which corners that coincide are drawn apart."""
 
@@ -63,6 +66,8 @@ class Printability:
     triangles: int
     thin: dict[str, float]
     """Share of the walls below what each kind of printer makes (`PRINTERS`)."""
+    overhang: float = 0.0
+    """Share of the area that faces down by more than 45°, z being up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,24 +98,48 @@ def printable_solid(
     clip: Clip | None = None,
     min_part: float = 1.0,
     max_triangles: int = MAX_TRIANGLES,
+    tolerance: float | None = None,
+    shell: float | None = None,
+    base: float | None = None,
 ) -> Solid:
     """The solid u > 0 of a volume (without level set: all voxels of a phase), `scale` times as large as the sample.
 
     `clip` cuts it to a shape. Pieces smaller than `min_part` times the largest are left out: 1 keeps one piece, 0 all.
+    In mm: `tolerance` bounds how far simplifying moves the surface (None: 0.3 voxels, more above `max_triangles`),
+    `shell` leaves walls of that thickness with void in them, `base` is a plate below, united with the part.
     Raises InvalidParameter for planes, NotPrintable when nothing is solid or the surface is not closed.
     """
     placed = _placed(ms, scale, clip)
     u, islands = _without_islands(placed.u, min_part)
-    mesh = _surface(u, placed, min_part, max_triangles)
+    if shell is None:
+        thickness = walls(placed.whole, placed.spacing, kept=u > 0)
+    else:
+        u = hollowed(u, placed.spacing, _above_zero("shell_mm", shell))
+        thickness = walls(np.pad(u, 3, constant_values=-1.0), placed.spacing)
+    mesh = _surface(u, placed, min_part, max_triangles, tolerance=tolerance)
+    removed = islands.found - int((shells(mesh)[0] > 0).sum())
+    if base is not None:
+        mesh = _based(mesh, _above_zero("base_mm", base), placed)
+        # As many as make a base that is thinner than the walls the thinnest hundredth.
+        thickness = np.append(thickness, np.full(len(thickness) // 50 + 1, base))
+    return Solid(mesh, _report(mesh, thickness, removed, islands.voxels * float(np.prod(placed.spacing))))
+
+
+def _above_zero(name: str, value: float) -> float:
+    if not (np.isfinite(value) and value > 0):
+        raise InvalidParameter(name, expected="a length above 0 mm", got=value)
+    return value
+
+
+def _report(mesh: TriangleMesh, thickness: np.ndarray, removed: int, lost: float) -> Printability:
     pieces = shells(mesh)[0]
-    thickness = walls(placed.whole, placed.spacing, kept=u > 0)
-    report = Printability(
+    return Printability(
         watertight=True,
         manifold=True,
         parts=int((pieces > 0).sum()),
-        parts_removed=islands.found - int((pieces > 0).sum()),
+        parts_removed=removed,
         volume_mm3=volume(mesh),
-        volume_removed_mm3=islands.voxels * float(np.prod(placed.spacing)),
+        volume_removed_mm3=lost,
         area_mm2=area(mesh),
         bbox_mm=tuple(float(side) for side in np.ptp(mesh.points, axis=0)),
         euler=euler(mesh),
@@ -118,8 +147,18 @@ def printable_solid(
         trapped_voids=int((pieces < 0).sum()),
         triangles=len(mesh.triangles),
         thin={name: thin_share(thickness, limit) for name, limit in PRINTERS.items()},
+        overhang=overhang(mesh),
     )
-    return Solid(mesh, report)
+
+
+def _based(mesh: TriangleMesh, base: float, placed: _Placed) -> TriangleMesh:
+    found = on_plate(mesh, base, sunk=SUNK * float(placed.spacing[2]))
+    found = TriangleMesh(_unpinched(found.points, found.triangles), found.triangles)
+    corners = found.points[found.triangles]
+    shortest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).min()
+    if shortest < NEAREST or not is_watertight(found):
+        raise NotPrintable("its surface is not closed where it meets the base plate, so it is not written.")
+    return found
 
 
 def level_surface(u: np.ndarray, spacing: np.ndarray, *, origin: np.ndarray) -> TriangleMesh:
@@ -138,10 +177,16 @@ def level_surface(u: np.ndarray, spacing: np.ndarray, *, origin: np.ndarray) -> 
     return TriangleMesh(points, triangles_between(padded > 0, number))
 
 
-def _surface(u: np.ndarray, placed: _Placed, min_part: float, most: int) -> TriangleMesh:
+def _surface(
+    u: np.ndarray, placed: _Placed, min_part: float, most: int, *, tolerance: float | None = None
+) -> TriangleMesh:
     """The simplified surface, with the volume of the voxels; checked."""
     h, box = placed.spacing, np.stack([placed.origin, placed.origin + np.array(u.shape) * placed.spacing])
-    mesh = _simplified(level_surface(u, h, origin=placed.origin), SIMPLIFY * h.min(), most)
+    if tolerance is None:
+        mesh = simplified(level_surface(u, h, origin=placed.origin), SIMPLIFY * h.min(), most)
+    else:
+        least = _above_zero("tolerance_mm", tolerance)
+        mesh = simplified(level_surface(u, h, origin=placed.origin), least, 2**62)
     mesh = _without_shards(mesh, min_part, (SIMPLIFY * h.min()) ** 3)
     for reach in (SWELLING, SWELLING / 4, 0.0):  # specks of a voxel or two would turn inside out
         swollen = _swollen(mesh, float(np.count_nonzero(u > 0) * np.prod(h)), box, most=reach * h.min())
@@ -233,7 +278,7 @@ def _without_shards(mesh: TriangleMesh, min_part: float, dust: float) -> Triangl
     return TriangleMesh(mesh.points[kept], row[mesh.triangles[kept[mesh.triangles[:, 0]]]].astype(np.int32))
 
 
-def _simplified(mesh: TriangleMesh, tolerance: float, most: int) -> TriangleMesh:
+def simplified(mesh: TriangleMesh, tolerance: float, most: int) -> TriangleMesh:
     """Fewer triangles, the surface moved by less than `tolerance`; by more only where there would be above `most`.
 
     Parts smaller than the tolerance vanish; they stay where they are all there is.

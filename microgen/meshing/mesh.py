@@ -98,3 +98,18 @@ def area(mesh: TriangleMesh) -> float:
 def euler(mesh: TriangleMesh) -> int:
     """Euler number of the solid inside: half the surface's V - E + F, which is V - F/2 where it is closed."""
     return (2 * len(mesh.points) - len(mesh.triangles)) // 4
+
+
+STEEP = np.sqrt(0.5)
+"""Cosine of 45°."""
+
+
+def overhang(mesh: TriangleMesh) -> float:
+    """Share of the area that faces down by more than 45° (z is up), without what lies on the plate."""
+    a, b, c = mesh.points[mesh.triangles.T]
+    normal = np.cross(b - a, c - a)
+    size = np.linalg.norm(normal, axis=1)
+    low, high = mesh.points[:, 2].min(), mesh.points[:, 2].max()
+    lies = np.maximum(np.maximum(a[:, 2], b[:, 2]), c[:, 2]) <= low + 1e-3 * (high - low)
+    hangs = (-normal[:, 2] > (STEEP + 1e-6) * size) & ~lies
+    return float(size[hangs].sum() / max(size.sum(), 1e-300))

@@ -8,6 +8,7 @@ import numpy as np
 
 OUTSIDE = -1
 ROUNDS, PATIENCE = 200, 5
+SHAKE = 0.1  # share of changes that are any
 MANY = 500  # places that single voxels will not mend: noise
 _NEXT = [[c ^ bit for bit in (1, 2, 4)] for c in range(8)]
 _STEPS = np.array([[c & 1, c >> 1 & 1, c >> 2] for c in range(8)])
@@ -83,7 +84,8 @@ def _choose(around: np.ndarray, corner: np.ndarray, rng: np.random.Generator) ->
                 best.append((left - before, rng.random(), tuple(at), label))
     if not best:
         return places[int((block != OUTSIDE).argmax())]
-    _, _, at, label = min(best)
+    worse = rng.random() < SHAKE  # out of places that no single change makes better
+    _, _, at, label = best[rng.integers(len(best))] if worse else min(best)
     around[at] = label
     return np.array(at)
 

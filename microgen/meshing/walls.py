@@ -41,6 +41,23 @@ def walls(u: np.ndarray, spacing: np.ndarray, *, kept: np.ndarray | None = None)
     return np.abs(np.einsum("ij,ij->i", across, mean)) / np.linalg.norm(mean, axis=1)
 
 
+def depths(u: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Distance of the voxel centres in the solid u > 0 to its surface, the box being surface too; 0 in the void."""
+    from scipy.ndimage import distance_transform_edt
+
+    rim = np.pad(np.zeros(u.shape, bool), 1, constant_values=True)
+    padded = np.pad(u, 1, mode="edge")
+    padded = np.where(rim, -np.abs(padded), padded)  # the surface lies half a voxel beyond the last centre
+    inside = padded > 0
+    nearest = np.asarray(
+        distance_transform_edt(inside, sampling=spacing, return_distances=False, return_indices=True), np.int32
+    )
+    here = np.argwhere(inside)
+    found = np.zeros(padded.shape)
+    found[inside] = np.linalg.norm(_to_surface(padded, nearest, here, spacing=spacing)[0], axis=1)
+    return found[1:-1, 1:-1, 1:-1]
+
+
 def _to_surface(
     padded: np.ndarray, nearest: np.ndarray, at: np.ndarray, *, spacing: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

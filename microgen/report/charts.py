@@ -59,14 +59,21 @@ def histogram(
     limits: tuple[float, float] | None = None,
     bins: int = 0,
     marks: Sequence[tuple[float, str]] = (),
+    lines: Sequence[tuple[np.ndarray, np.ndarray, str]] = (),
 ) -> str:
-    """Shares per bin, first series filled, others outlined; values beyond the limits count at the ends."""
+    """Shares per bin, first series filled, others outlined; values beyond the limits count at the ends.
+
+    `lines` are places, densities there (1/unit) and CSS class; they are drawn as shares per bin.
+    """
     edges = _bin_edges(series, limits or value_range(series), bins)
     low, high = edges[0], edges[-1]
     counts = [np.histogram(np.clip(s.values, low, high), edges, weights=s.shares)[0] for s in series]
-    frame = Frame(low, high, 1.12 * max(float(c.max()) for c in counts) or 1.0)
+    width = (high - low) / (len(edges) - 1)
+    tallest = max([float(c.max()) for c in counts] + [width * float(y.max()) for _, y, _ in lines])
+    frame = Frame(low, high, 1.12 * tallest or 1.0)
     body = [_outline(frame, edges, count, s.style) for s, count in zip(series, counts)]
     body += [_mark(frame, place, style) for place, style in marks]
+    body += [f'<path class="line {style}" d="{_path(zip(frame.x(x), frame.y(width * y)))}"/>' for x, y, style in lines]
     return _chart(frame, body, label=label, vertical="share", percent=True)
 
 
@@ -213,7 +220,8 @@ def _chart(frame: Frame, body: Sequence[str], *, label: str, vertical: str, perc
     for value in ticks(frame.low, frame.high):
         x = float(frame.x(value))
         text.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{floor}" y2="{floor + 4}"/>')
-        text.append(f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{_tick(value)}</text>')
+        half = 4 * len(_tick(value))  # the last label must not be cut off at the border of the picture
+        text.append(f'<text x="{min(x, WIDTH - half):.1f}" y="{floor + 17}" text-anchor="middle">{_tick(value)}</text>')
     for value in ticks(frame.bottom, frame.top, about=7):
         y = float(frame.y(value))
         text.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')

@@ -20,13 +20,13 @@ def ipf_of_points(ms: Microstructure, *, direction: tuple[float, float, float] =
     if ms.orientation is None:
         return by_grain(ms, ipf_of_grains(ms, direction=direction))
     phase = ms.phase_id.ravel()
-    return _ipf(ms.orientation.reshape(-1, 4), phase, ms.phases, direction=direction)
+    return ipf_of_orientations(ms.orientation.reshape(-1, 4), phase, ms.phases, direction=direction)
 
 
 def ipf_of_grains(ms: Microstructure, *, direction: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> np.ndarray:
     """Inverse-pole-figure colour of every grain of the table: uint8 [grains, 3]."""
     assert ms.grains is not None
-    return _ipf(ms.grains.orientation, ms.grains.phase_id, ms.phases, direction=direction)
+    return ipf_of_orientations(ms.grains.orientation, ms.grains.phase_id, ms.phases, direction=direction)
 
 
 def by_grain(ms: Microstructure, colours: np.ndarray) -> np.ndarray:
@@ -52,11 +52,16 @@ def grain_colours(phase_of_grain: np.ndarray, phases: int) -> np.ndarray:
 
 def phase_colour(phase: int) -> str:
     """CSS colour that stands for a phase in `grain_colours`."""
+    return "#{:02x}{:02x}{:02x}".format(*phase_rgb(phase))
+
+
+def phase_rgb(phase: int) -> tuple[int, int, int]:
+    """The same from 0 to 255."""
     red, green, blue = colorsys.hsv_to_rgb(PHASE_HUES[phase % len(PHASE_HUES)], 0.5, 0.8)
-    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _ipf(
+def ipf_of_orientations(
     q: np.ndarray, phase: np.ndarray, phases: tuple[Phase, ...], *, direction: tuple[float, float, float]
 ) -> np.ndarray:
     """Colours of orientations [n, 4] of phases [n], each phase with its own symmetry."""

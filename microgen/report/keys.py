@@ -31,7 +31,10 @@ SIZE = 120
 """Longer side of a key, pixels."""
 
 
-def keys_figure(phases: Sequence[Phase]) -> str:
+ALONG_Z = "Colours name the crystal direction along the map normal (z):"
+
+
+def keys_figure(phases: Sequence[Phase], words: str = ALONG_Z) -> str:
     """One key for each Laue group of the phases, with the names of the phases below."""
     groups: dict[str, list[str]] = {}
     for phase in phases:
@@ -41,8 +44,7 @@ def keys_figure(phases: Sequence[Phase]) -> str:
         shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         caption = f"{shown} ({laue_group})"
         figures.append(f'<figure class="key">{_key_svg(laue_group)}<figcaption>{escape(caption)}</figcaption></figure>')
-    words = "<p class='note'>Colours name the crystal direction along the map normal (z):</p>"
-    return f'{words}<div class="keys">{"".join(figures)}</div>'
+    return f'<p class="note">{escape(words)}</p><div class="keys">{"".join(figures)}</div>'
 
 
 def draw_key(laue_group: str, *, pixels: int = 2 * SIZE) -> np.ndarray:

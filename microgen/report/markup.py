@@ -28,6 +28,13 @@ def row(parts: Iterable[str], *, least: int = 300) -> str:
     return f'<div class="row" style="--least:{least}px">{"".join(parts)}</div>'
 
 
+def columns(parts: Iterable[str], count: int) -> str:
+    """Parts in so many columns however narrow the screen: for pictures whose place in the rows means something."""
+    return (
+        f'<div class="row" style="grid-template-columns:repeat({count},minmax(0,1fr));gap:14px">{"".join(parts)}</div>'
+    )
+
+
 def card(title: str, *parts: str) -> str:
     return f'<div class="card"><h3>{escape(title)}</h3>{"".join(parts)}</div>'
 

@@ -14,6 +14,7 @@ from microgen.microstructure import Microstructure
 from microgen.provenance import Provenance
 from microgen.report import markup
 from microgen.report.match_section import COMPARED, fit_section, match_section, verdict_chips
+from microgen.report.orientation_section import orientation_section
 from microgen.report.sample_section import box_view, sample_section, side_by_side
 from microgen.report.scan_section import scan_section
 from microgen.report.style import STYLE
@@ -60,6 +61,7 @@ def render_report(
     if scan is not None:
         parts.append(scan_section(scan, segmented, made.configuration))
     parts.append(sample_section(sample, tolerance, made.achieved))
+    parts.append(orientation_section(sample, scan, segmented, statistics or {}))
     if members:
         parts.append(markup.section("The ensemble", markup.table(ensemble_summary(members))))
     parts.append(provenance_section(made))

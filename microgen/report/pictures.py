@@ -85,7 +85,9 @@ def draw_map(
     return smooth(canvas)
 
 
-def draw_box(volume: Microstructure, colours: np.ndarray, *, pixels: int = 720) -> tuple[np.ndarray, dict]:
+def draw_box(
+    volume: Microstructure, colours: np.ndarray, *, pixels: int = 720, boundaries: bool = True
+) -> tuple[np.ndarray, dict]:
     """View of a box of voxels: the faces z = 0 (top), y = max and x = max, with black grain boundaries.
 
     z points down into the material, so that the top face is what a scan of that surface would show. `colours` uint8
@@ -105,7 +107,7 @@ def draw_box(volume: Microstructure, colours: np.ndarray, *, pixels: int = 720) 
         ids[inside] = grains + face * stride
     shades = [np.vstack([np.array([NOT_INDEXED]), colours]) * light for light in FACE_LIGHT]
     canvas = _paint(ids, np.concatenate(shades).astype(np.uint8))
-    canvas[_edges(ids, outline=True)] = LINE
+    canvas[_edges(ids if boundaries else ids // stride, outline=True)] = LINE
     return smooth(canvas), {name: edge_middle(axis, grid, (low, high)) for axis, name in enumerate("xyz")}
 
 

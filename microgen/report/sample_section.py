@@ -85,7 +85,8 @@ def _slices(sample: Microstructure, colours: np.ndarray) -> str:
 
 def _plane(sample: Microstructure, colours: np.ndarray) -> str:
     caption = "The sample: IPF colours along the normal; x to the right, y down"
-    return markup.map_figure(draw_map(sample, by_grain(sample, colours)), sample.grid.lengths[0], caption=caption)
+    pixels = draw_map(sample, by_grain(sample, colours))
+    return f'<div class="alone">{markup.map_figure(pixels, sample.grid.lengths[0], caption=caption)}</div>'
 
 
 def _sizes(sample: Microstructure) -> str:

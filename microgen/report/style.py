@@ -27,10 +27,12 @@ p{margin:.3rem 0 .9rem;max-width:46rem}
 margin:.8rem 0;max-width:none}
 .row{display:grid;gap:26px;grid-template-columns:repeat(auto-fit,
 minmax(min(100%,var(--least,300px)),1fr));align-items:start}
+.row+.row,.row+p{margin-top:26px}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:14px 16px;min-width:0}
 figure{margin:0;min-width:0}
 figcaption{margin-top:.35rem}
 .frame{position:relative;max-width:100%}
+.alone .frame{margin:0 auto}.alone figcaption{text-align:center}
 .frame img{display:block;width:100%;height:auto;border-radius:3px}
 .scale{margin-top:6px;border-top:3px solid var(--ink);font-size:.78rem;line-height:1.4;white-space:nowrap}
 .box{max-width:680px;margin:0 auto;padding:0 4% 0 max(9%,64px)}
@@ -43,6 +45,7 @@ figcaption{margin-top:.35rem}
 .legend i{display:inline-block;width:.85em;height:.85em;border-radius:3px;margin-right:.45em;vertical-align:-.06em}
 .legend .target{background:var(--scan-fill);border:1.5px solid var(--scan)}
 .legend .achieved{background:none;border:1.5px solid var(--made)}
+.legend .random{height:0;border-top:2px dashed var(--soft);border-radius:0;vertical-align:.28em;width:1.3em}
 dl{margin:0 0 1.1rem;display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.1rem}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto}
@@ -57,6 +60,9 @@ svg .grid{stroke:var(--rule)}
 svg .bars,svg .line{fill:none;stroke-width:1.6;stroke-linejoin:round}
 svg .target{stroke:var(--scan)}svg .achieved{stroke:var(--made)}
 svg .bars.target{fill:var(--scan-fill)}
+svg .random{stroke:var(--soft);stroke-width:1.8;stroke-dasharray:6 3}
+svg.poles{display:block;width:100%;height:auto}
+svg .ring{fill:none;stroke:var(--soft);stroke-width:1}
 svg .mark{stroke:var(--soft);stroke-dasharray:4 3}
 svg.bullet{display:inline-block;width:120px;height:16px;vertical-align:middle}
 .bullet .track{fill:var(--rule)}.bullet .band{fill:var(--scan-fill)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def texture_body(
         parts.append(match_section(comparison, BLOCKS))
     if "fit" in made.achieved:
         parts.append(fit_section(made.achieved["fit"]))
-    cards = [_thickness(statistics), _curvatures(statistics), _trace(made)]
+    cards = [_thickness(statistics, sample.grid.ndim), _curvatures(statistics), _trace(made)]
     table = markup.table(numbers_table(statistics, sample.grid.ndim))
     parts.append(markup.section("What it is like", _row(cards), "<br>", table))
     if "print" in made.achieved:
@@ -79,6 +80,7 @@ def _head(
     full = sample.phase_id >= 0
     solid = float(full.mean() if sample.measured is None else full[sample.measured].mean())
     chips: list[tuple[str, bool | None]] = [(f"solid {share(solid)}", None)]
+    chips += [(text, None) for text in _shaped(made.configuration)]
     if made.achieved.get("status"):
         chips.append((f"flow {str(made.achieved['status']).replace('_', ' ')}", made.achieved["status"] == "converged"))
     if made.achieved.get("status") == "capped":
@@ -87,6 +89,19 @@ def _head(
     return (
         f"<header><h1>{escape(title)}</h1>{markup.paragraph(lead, style='lead')}{markup.chips(chips)}{notes}</header>"
     )
+
+
+def _shaped(configuration: Mapping[str, Any]) -> list[str]:
+    """What is said of a texture that changes from place to place, or fills a shape only."""
+    graded, mask = configuration.get("graded"), configuration.get("mask")
+    texts = []
+    if graded:
+        texts.append("graded along " + " and ".join("xyz"[axis] for axis in graded["axes"]))
+    if mask:
+        kind = mask.get("kind") or ""
+        name = PurePath(str(mask["file"])).name if "file" in mask else ""
+        texts.append(f"inside {name or (f'a {kind}' if kind else 'a mask')}; the share is that of the mask")
+    return texts
 
 
 def _view(sample: Microstructure) -> str:
@@ -104,7 +119,7 @@ def _pairs(volume: Microstructure, sample: Microstructure) -> str:
         deep = ms.grid.shape[-1]
         counts = [max(1, min(n, round(across / h))) for n, h in zip(ms.grid.shape[:2], spacing)]
         cut = ms.crop((0, 0, 0), (*counts, deep)).section(2, deep // 2)
-        pixels = _draw_plane(cut, 420)
+        pixels = draw_plane(cut, 420)
         figures.append(markup.map_figure(pixels, cut.grid.lengths[0], caption=f"{name}: solid dark", relative=1.0))
     return markup.row(figures, least=300)
 
@@ -118,19 +133,24 @@ def _slices(sample: Microstructure) -> str:
         place = length((index + 0.5) * sample.grid.spacing[axis])
         caption = f"{'xyz'[axis]} = {place}; {'xyz'[right]} to the right, {'xyz'[down]} down"
         relative = lengths[right] / max(lengths[:2])
-        pixels = _draw_plane(cut, 420)
+        pixels = draw_plane(cut, 420)
         figures.append(markup.map_figure(pixels, lengths[right], caption=caption, relative=relative))
     return markup.row(figures, least=230)
 
 
 def _plane(sample: Microstructure) -> str:
-    pixels = _draw_plane(sample, 720)
-    return markup.map_figure(pixels, sample.grid.lengths[0], caption="Solid dark; x to the right, y down")
+    pixels = draw_plane(sample, 720)
+    outside = "; blank outside the mask" if sample.measured is not None else ""
+    figure = markup.map_figure(pixels, sample.grid.lengths[0], caption=f"Solid dark{outside}; x to the right, y down")
+    return f'<div class="alone">{figure}</div>'
 
 
-def _draw_plane(ms: Microstructure, most: int) -> np.ndarray:
-    """uint8 RGBA [y, x, 4], about `most` pixels wide or high: solid and void, their border as sharp as the pixels."""
-    from scipy.ndimage import zoom
+def draw_plane(ms: Microstructure, most: int) -> np.ndarray:
+    """uint8 RGBA [y, x, 4], about `most` pixels wide or high: solid and void, their border as sharp as the pixels.
+
+    Transparent outside the mask, where there is one.
+    """
+    from scipy.ndimage import gaussian_filter, zoom
 
     u = np.asarray(ms.level_set if ms.level_set is not None else np.where(ms.phase_id >= 0, 1.0, -1.0), np.float32)
     sides = np.array(ms.grid.lengths) * most / max(ms.grid.lengths)
@@ -138,14 +158,19 @@ def _draw_plane(ms: Microstructure, most: int) -> np.ndarray:
     fine = np.asarray(zoom(u, factors, order=1, mode="nearest", grid_mode=True))
     slope = np.hypot(np.gradient(fine, axis=0), np.gradient(fine, axis=1))
     part = np.clip(0.5 + fine / np.maximum(slope, 1e-6), 0, 1).T[..., None]
-    return np.concatenate([VOID + part * (SOLID - VOID), np.full_like(part, 255)], axis=-1).astype(np.uint8)
+    there = np.full_like(part, 255)
+    if ms.measured is not None:
+        blurred = gaussian_filter(ms.measured.astype(np.float32), 1.0, mode="nearest")
+        inside = np.asarray(zoom(blurred, factors, order=1, mode="nearest", grid_mode=True))
+        there = np.where(inside.T[..., None] >= 0.5, 255, 0)
+    return np.concatenate([VOID + part * (SOLID - VOID), there], axis=-1).astype(np.uint8)
 
 
 def _row(cards: Sequence[str]) -> str:
     return markup.row([card for card in cards if card], least=320)
 
 
-def _thickness(statistics: Mapping[str, Any]) -> str:
+def _thickness(statistics: Mapping[str, Any], ndim: int) -> str:
     shown = [(name, style) for name, style in (("thickness", "target"), ("separation", "achieved"))]
     series = [
         charts.Series(name, statistics[name].values, style, statistics[name].weights)
@@ -154,9 +179,10 @@ def _thickness(statistics: Mapping[str, Any]) -> str:
     ]
     if not series:
         return ""
-    chart = charts.histogram(series, label="diameter of the largest ball, µm", bins=28)
+    ball, volume = ("ball", "volume") if ndim == 3 else ("disc", "area")
+    chart = charts.histogram(series, label=f"diameter of the largest {ball}, µm", bins=28)
     names = {"thickness": "solid (thickness)", "separation": "void (separation)"}
-    words = "By volume: each point counts with the largest ball in its phase that covers it."
+    words = f"By {volume}: each point counts with the largest {ball} in its phase that covers it."
     legend = markup.legend([(names[s.name], s.style) for s in series])
     return markup.card("Thickness", legend, chart, markup.paragraph(words, style="note"))
 

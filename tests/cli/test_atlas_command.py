@@ -61,6 +61,47 @@ def test_an_interrupted_run_goes_on_to_the_same_table(made: Path, microgen, monk
     assert rows(Path("atlas.csv")) == rows(made)
 
 
+def test_an_atlas_can_be_made_again(made: Path, microgen) -> None:
+    done = microgen("rerun", made, "--out", "again.csv", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["samples"], done.json["identical"]) == (4, True)
+    assert rows(Path("again.csv")) == rows(made)
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (made.parent / "atlas_pictures", Path())]
+    assert sorted(path.name for path in Path("again_pictures").iterdir()) == names[0]
+    assert names[1] == ["again.csv", "again.csv.json", "again_pictures"]
+    assert microgen("rerun", made, "--out", "again.csv").code == 3
+
+
+def test_an_atlas_that_was_changed_is_told_from_its_rerun(made: Path, microgen) -> None:
+    head, names, first = made.read_text().splitlines()[:3]
+    cells = first.split(",")
+    cells[names.split(",").index("mass")] = "-0.123"
+    Path("atlas.csv").write_text("\n".join((head, names, ",".join(cells), "")))
+    done = microgen("rerun", "atlas.csv")
+    assert done.code == 5
+    assert "the table differs from atlas.csv" in done.err
+    assert Path("atlas_rerun.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", "x"), ("seed", None), ("prior", {}), ("prior", 3), ("eps", 1e-9), ("prior", {"q": 1})]
+)
+def test_an_atlas_with_a_damaged_head_is_not_made_again(name, value, made: Path, microgen) -> None:
+    head, *rest = made.read_text().splitlines(keepends=True)
+    mark, _, text = head.partition("{")
+    settings = {**json.loads("{" + text), name: value}
+    if value is None:
+        del settings[name]
+    Path("atlas.csv").write_text(mark + json.dumps(settings) + "\n" + "".join(rest[:2]))
+    done = microgen("rerun", "atlas.csv")
+    if value == {}:  # all defaults: the very law of the atlas
+        assert done.code == 0
+    else:
+        assert done.code == 4
+        assert "how to make it again" in done.err
+        assert os.listdir() == ["atlas.csv"]
+
+
 def test_its_command_makes_the_very_sample(made: Path, microgen) -> None:
     atlas = read_atlas(made)
     fraction = float(atlas.columns["volume_fraction"][atlas.formed[0]])

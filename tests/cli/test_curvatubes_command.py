@@ -150,16 +150,39 @@ GRADED = {
     "typo": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "sponge"\nmas = -0.5\n',
     "text": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\ncoefficients = "many"\nmass = -0.5\n',
     "toml": "axes = [",
+    "few": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\ncoefficients = [1, 2]\nmass = -0.5\n',
+    "nested": 'axes = [["x"]]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "sponge"\n',
+    "twice": 'axes = ["x", "x"]\n' + 4 * '[[set]]\npreset = "tubes"\n',
+    "axis": 'axis = ["y"]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "sponge"\n',
+    "unknown": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "spong"\n',
+    "mass": 'axes = ["x"]\n[[set]]\npreset = "tubes"\n[[set]]\npreset = "sponge"\nmass = 2\n',
+    "numbers for sets": 'axes = ["x"]\nset = [1, 2]\n',
 }
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("good", 0), ("numbers", 0), ("three", 4), ("typo", 4), ("text", 2), ("toml", 4)]
+    ("name", "code", "word"),
+    [
+        ("good", 0, ""),
+        ("numbers", 0, ""),
+        ("three", 4, "two sets"),
+        ("typo", 4, "set 2 has mas"),
+        ("text", 2, "set 2: coefficients"),
+        ("toml", 4, "not TOML"),
+        ("few", 2, "set 2: coefficients"),
+        ("nested", 4, "one axis"),
+        ("twice", 4, "two axes"),
+        ("axis", 4, "one axis"),
+        ("unknown", 2, "set 2: --preset"),
+        ("mass", 2, "set 2: mass"),
+        ("numbers for sets", 4, "set 1 has 1"),
+    ],
 )
-def test_graded_files(name: str, code: int, microgen) -> None:
+def test_graded_files(name: str, code: int, word: str, microgen) -> None:
     Path("g.toml").write_text(GRADED[name])
     done = microgen("curvatubes", "--graded", "g.toml", "--dry-run", "--json")
     assert done.code == code
+    assert word in done.err
     if code == 0:
         assert done.json["configuration"]["graded"]["mass"] == [-0.6, -0.5]
 
@@ -345,10 +368,62 @@ def test_bad_masks_and_starts_are_named_before_anything_is_made(flags, code, wor
     write_mesh(TriangleMesh(ball.points * 3, ball.triangles), "large.stl")
     write_mesh(TriangleMesh(ball.points, ball.triangles[1:]), "open.stl")
     before = set(os.listdir())
-    done = microgen("curvatubes", *SMALL, *flags, "--out", "m.tif")
-    assert done.code == code
-    assert word in done.err
-    assert set(os.listdir()) == before
+    for dry in ([], ["--dry-run"]):
+        done = microgen("curvatubes", *SMALL, *flags, "--out", "m.tif", *dry)
+        assert (done.code, done.out) == (code, "")
+        assert word in done.err
+        assert set(os.listdir()) == before
+
+
+def test_a_dry_run_says_what_it_understood_of_the_files(made: Path, microgen) -> None:
+    Path("g.toml").write_text(GRADED["good"])
+    files = ["--mask", made / "ball.stl", "--start", made / "a.tif", "--print.clip", made / "ball.stl"]
+    flags = ["--graded", "g.toml", "--shape", 20, 20, 20, *files, "--dry-run"]
+    told = microgen("curvatubes", *flags, "--json").json["understood"]
+    assert told["mask"]["inside"] == pytest.approx(BALL.mean(), abs=0.12)
+    assert told["start"]["shape"] == [20, 20, 20]
+    assert [each["mass"] for each in told["graded"]["sets"]] == [-0.6, -0.5]
+    assert told["print.clip"]["size_mm"] == pytest.approx([0.325] * 3, abs=0.01)
+    lines = microgen("curvatubes", *flags).out
+    assert "ball.stl: a surface of 1508 triangles, 0.3247 x 0.3247 x 0.3247 mm" in lines
+    assert "set       at the end of x: coefficients 1 2.8 2 -10 -10 25, mass -0.5" in lines
+
+
+def test_a_dry_run_beyond_memory_still_reads_the_files(microgen, monkeypatch) -> None:
+    monkeypatch.setattr("microgen_cli._texture_preview.available_memory", lambda: 10**6)
+    np.save("m.npy", BALL.astype(np.int32))
+    done = microgen("curvatubes", *SMALL, "--mask", "m.npy", "--dry-run")
+    assert done.code == 0
+    assert "MiB of 977 KiB free: not enough" in done.out
+    assert "not put onto the sample's voxels" in done.out
+    assert microgen("curvatubes", *SMALL, "--mask", "n.npy", "--dry-run").code == 4
+
+
+@pytest.mark.parametrize(
+    ("clip", "code", "word"),
+    [("none.stl", 4, "none.stl"), ("text.stl", 4, "no whole STL"), ("large.stl", 2, "within the sample")],
+)
+def test_a_bad_outline_for_the_print_is_refused_before_anything_is_made(clip, code, word, microgen, made) -> None:
+    Path("text.stl").write_text("no surface")
+    ball = read_mesh(made / "ball.stl")
+    write_mesh(TriangleMesh(ball.points * 3, ball.triangles), "large.stl")
+    for dry in ([], ["--dry-run"]):
+        done = microgen("curvatubes", *SMALL, "--print.clip", clip, "--out", "a.stl", *dry)
+        assert (done.code, done.out) == (code, "")
+        assert word in done.err
+        assert "making" not in done.err
+
+
+def test_an_outline_that_goes_missing_while_the_sample_is_made_costs_the_surface_only(microgen, made) -> None:
+    from microgen_cli import _solid
+
+    keep = _solid.printing.check
+    Path("b.stl").write_bytes((made / "ball.stl").read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_solid.printing, "check", lambda *args: (keep(*args), os.unlink("b.stl")))
+        done = microgen("curvatubes", *SMALL, "--print.clip", "b.stl", "--out", "a.npy", "--out", "a.stl")
+    assert done.code == 4
+    assert done.out.split() == ["a.npy"]
 
 
 def test_a_plane_has_a_disc_for_a_mask_and_no_outline(microgen, made: Path) -> None:

@@ -76,7 +76,17 @@ def test_a_dry_run_makes_nothing(fitted: Path, microgen) -> None:
     done = microgen("curvatubes", f"--uct={fitted / 'uct.tif'}", "--out", "x.tif", "--dry-run", "--json")
     assert done.code == 0
     assert done.json["dry_run"]
+    assert done.json["grid"]["shape"] == [28, 28, 28]
     assert not list(Path().iterdir())
+
+
+def test_files_that_do_not_fit_are_refused_before_the_fit(fitted: Path, microgen) -> None:
+    np.save("mask.npy", np.ones((10, 10, 10), np.int32))
+    for dry in ([], ["--dry-run"]):
+        done = microgen("curvatubes", f"--uct={fitted / 'uct.tif'}", "--mask", "mask.npy", "--out", "x.tif", *dry)
+        assert done.code == 2, done.err
+        assert "28 x 28 x 28 voxels" in done.err
+        assert "fitting" not in done.err
 
 
 def test_laws_are_searched_and_the_findings_told(microgen) -> None:

@@ -51,3 +51,23 @@ def test_formats_that_cannot_hold_a_sample_are_refused_before_it_is_made(microge
     done = microgen(*argv, "--dry-run")
     assert done.code == 2
     assert said in done.err
+
+
+def test_lists_of_grains_are_understood_and_rebuilt(microgen) -> None:
+    assert microgen(*RUN, "--periodic", "none", "--out", "a.txt", "--out", "b.csv", "--format", "dream3d-csv").code == 0
+    for name in ("a.txt", "b.csv"):
+        told = microgen("info", name, "--json").json["table"]
+        assert (told["grains"], told["rebuildable"]) == (12, True)
+    done = microgen("polycrystal", "--sites", "a.txt", "--shape", 20, 20, 20, "--out", "c.tif", "--json")
+    assert done.code == 0
+    assert done.json["grains"] == 12
+
+
+def test_every_solver_has_its_file(microgen) -> None:
+    names = ["a.inp", "a.msh", "a.e", "a.tesr", "a.dream3d", "a.spparks", "a.damask.vti"]
+    done = microgen(*RUN, *(word for name in names for word in ("--out", name)), "--json")
+    assert done.json["outputs"] == [*names, "a.material.yaml"]
+    for name in ("a.tesr", "a.dream3d", "a.damask.vti"):
+        assert microgen("info", name, "--json").json["volume"]["grains"] == 12
+    assert microgen("rerun", "a.inp", "--format", "abaqus-periodic", "--out", "b.inp").code == 0
+    assert "*EQUATION" in Path("b.inp").read_text()

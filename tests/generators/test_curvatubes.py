@@ -100,6 +100,11 @@ def test_bad_coefficients_are_refused(values: tuple[float, ...]) -> None:
         Coefficients(*values)
 
 
+def test_fewer_than_six_coefficients_are_not_filled_up() -> None:
+    with pytest.raises(InvalidParameter, match="six numbers"):
+        Curvatubes((1.0, 2.0), -0.5)  # type: ignore[arg-type]
+
+
 def test_a_box_too_small_for_eps_is_refused_with_the_size_it_needs() -> None:
     with pytest.raises(InvalidParameter, match="at least 20 x 20 x 20 voxels"):
         Curvatubes().sample(Grid((19, 40, 40), (5.0,) * 3), seed=0)
@@ -122,7 +127,7 @@ def test_sample_is_solid_where_u_is_positive_and_says_how_it_was_made() -> None:
 
 
 def test_configuration_survives_json() -> None:
-    sets = (Coefficients(), Coefficients(1, 2.8, 2, -10, -10, 25))
+    sets = (TUBES, SPONGE)
     made = Curvatubes(graded=Graded(sets, (-0.6, -0.25)), orientation=(0.0, 0.0, 1.0), orientation_weight=10.0)
     assert Curvatubes.from_configuration(json.loads(json.dumps(made.configuration()))) == made
 
@@ -137,10 +142,39 @@ def test_graded_weights_are_bilinear() -> None:
 
 
 def test_graded_sample_follows_its_masses() -> None:
-    sets = (Coefficients(1, 2.8, 2, -10, -10, 25), Coefficients())
+    sets = (SPONGE, TUBES)
     sample = Curvatubes(graded=Graded(sets, (-0.25, -0.6))).sample(Grid((48, 24, 24), (5.0,) * 3), seed=2)
     assert sample.level_set is not None
     assert sample.level_set[:16].mean() > sample.level_set[-16:].mean() + 0.2
+
+
+SPONGE, TUBES = Coefficients(1, 2.8, 2, -10, -10, 25), Coefficients()
+
+
+def test_between_two_sets_half_way_is_half_way_in_the_curvature_that_is_preferred() -> None:
+    stiff = Coefficients.reduced(0, 0, 0, s=50.0, p=30.0, t=50.0, q=30.0)
+    soft = Coefficients.reduced(0, 0, 0, s=1.0, p=10.0, t=1.0, q=10.0)
+    (a20, _, _, b10, _, _), _, _ = Graded((stiff, soft), (-0.5, -0.5)).fields((5, 2), eps=0.02)
+    np.testing.assert_allclose((-b10 / (2 * a20))[:, 0], [30, 25, 20, 15, 10])
+    np.testing.assert_allclose(a20, 50)
+
+
+@pytest.mark.parametrize("factors", [(1, 10), (10, 1), (0.3, 7e5)])
+def test_a_multiple_of_a_set_gives_the_same_graded_texture(factors: tuple[float, float]) -> None:
+    grid, masses = Grid((64, 32), (5.0,) * 2), (-0.4, -0.4)
+    scaled = tuple(c.times(f) for c, f in zip((SPONGE, TUBES), factors))
+    one = Curvatubes(graded=Graded((SPONGE, TUBES), masses)).sample(grid, seed=2)
+    other = Curvatubes(graded=Graded(scaled, masses)).sample(grid, seed=2)
+    assert np.array_equal(one.level_set, other.level_set)
+    assert one.provenance is not None
+    assert one.provenance.configuration["graded"]["brought_to_stiffness"] == 3
+    assert one.provenance.configuration["graded"]["alike"][1]["c"] == pytest.approx(400 * 3 / 7)
+    assert Curvatubes.from_configuration(one.provenance.configuration).graded == Graded((SPONGE, TUBES), masses)
+
+
+def test_sets_of_one_stiffness_and_sets_with_none_stay_as_they_are() -> None:
+    for sets in ((SPONGE, Coefficients(2, 2, 1, 3, 4, 5)), (TUBES, Coefficients(0, 0, 0, 0, 0, 1))):
+        assert Graded(sets, (-0.6, -0.6)).alike is sets
 
 
 def test_members_do_not_depend_on_which_are_asked_for() -> None:

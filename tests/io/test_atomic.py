@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from microgen.errors import InvalidParameter, OutputNotWritable
-from microgen.io.atomic import atomic_folder, atomic_path, check_writable
+from microgen.io.atomic import atomic_folder, atomic_path, atomic_paths, check_writable
 
 
 def entries(folder: Path) -> list[str]:
@@ -184,3 +185,39 @@ def test_an_empty_folder_is_taken_and_a_full_one_only_on_request(tmp_path: Path)
     with pytest.raises(OutputNotWritable, match="not empty"), atomic_folder(tmp_path / "stl"):
         pytest.fail("the block must not run")
     assert entries(tmp_path / "stl") == ["grain_1.stl"]
+
+
+def write_both(folder: Path) -> None:
+    with atomic_paths([folder / "a", folder / "b"], True) as parts:
+        for part in parts:
+            part.write_text("new")
+
+
+@pytest.mark.parametrize("before", [[], ["a"], ["a", "b"]])
+@pytest.mark.parametrize("links", [True, False])
+def test_several_files_appear_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: list[str], links: bool
+) -> None:
+    for name in before:
+        (tmp_path / name).write_text("old")
+    replace_, count = os.replace, 0
+
+    def second_fails(source: Path, target: Path) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace_(source, target)
+
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(OutputNotWritable, match="b: cannot be written"):
+        write_both(tmp_path)
+    assert entries(tmp_path) == before
+    assert all((tmp_path / name).read_text() == "old" for name in before)
+    write_both(tmp_path)
+    assert entries(tmp_path) == ["a", "b"]

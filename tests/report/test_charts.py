@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from microgen.report.charts import Frame, Series, bullet, cumulative, histogram, nice_step, ticks, value_range
+from microgen.report.charts import WIDTH, Frame, Series, bullet, cumulative, histogram, nice_step, ticks, value_range
 
 
 def points(svg: str, kind: str) -> list[np.ndarray]:
@@ -88,3 +88,9 @@ def test_the_dot_is_left_of_the_end_of_the_band_when_inside(distance: float, sty
 @pytest.mark.parametrize("figures", [(np.nan, 0.1, 0.2), (0.1, 0.1, np.nan), (0.1, 0.1, 0.0), (np.inf, 0.1, 0.2)])
 def test_no_ruler_without_figures(figures: tuple[float, float, float]) -> None:
     assert bullet(*figures) == ""
+
+
+def test_the_last_label_stays_in_the_picture() -> None:
+    svg = histogram([Series("a", np.linspace(0, 1000, 50))], label="d", limits=(0.0, 1000.0), bins=10)
+    labels = [t for t in ElementTree.fromstring(svg).iter("text") if t.text == "1000"]
+    assert float(labels[0].attrib["x"]) + 4 * len("1000") <= WIDTH

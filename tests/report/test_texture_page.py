@@ -14,6 +14,7 @@ from microgen.microstructure import Microstructure, Phase
 from microgen.provenance import Provenance
 from microgen.report import charts, render_report, texture_summary
 from microgen.report.rendering import CUT, draw_solid
+from microgen.report.texture_page import draw_plane
 
 
 def level_set(u: np.ndarray, spacing: float = 20.0, **achieved: object) -> Microstructure:
@@ -130,3 +131,27 @@ def test_ensembles_are_summed_up() -> None:
     assert table.rows[-1][3] == "102 ± 0.707"
     ms = replace(level_set(gyroid()), provenance=None)
     assert "102 ± 0.707" in Reader(render_report(ms, members=rows)).text
+
+
+def test_graded_and_masked_textures_say_so_and_leave_the_outside_blank() -> None:
+    ms = level_set(gyroid()[:, :, 0])
+    assert ms.provenance is not None
+    parts = {"graded": {"axes": [0, 1]}, "mask": {"kind": "cylinder", "file": "bones/<hip>.stl"}}
+    inside = np.hypot(*np.meshgrid(*2 * [np.arange(32) - 15.5])) < 12
+    masked = replace(ms, measured=inside, provenance=replace(ms.provenance, configuration=parts))
+    text = Reader(render_report(masked, statistics={})).text
+    for words in ("graded along x and y", "inside <hip>.stl", "blank outside the mask"):
+        assert words in text
+    pixels = draw_plane(masked, 320)
+    assert pixels[5, 5, 3] == 0
+    assert pixels[160, 160, 3] == 255
+    assert (pixels[..., 3] > 0).mean() == pytest.approx(np.pi * 12**2 / 32**2, rel=0.05)
+
+
+def test_planes_have_discs_and_areas() -> None:
+    text = Reader(render_report(level_set(gyroid()[:, :, 0]), statistics=statistics())).text
+    assert "By area: each point counts with the largest disc" in text
+    assert (
+        "By volume: each point counts with the largest ball"
+        in Reader(render_report(level_set(gyroid()), statistics=statistics())).text
+    )
