@@ -12,6 +12,19 @@ if shutil.which("nvidia-smi") is None:  # kernels for GPUs then run in an interp
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
+def pytest_configure() -> None:
+    """Workers of pytest-xdist share the cores: threads of all of them on every core wait for each other, four times as
+    slow."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if workers > 1:
+        import numba
+        import torch
+
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of measured scans and volumes: MICROGEN_TEST_DATA, else shared/data beside the checkout."""
