@@ -162,6 +162,8 @@ def main() -> None:
             for what, verdict in verdicts.items():
                 if verdict:
                     print(f"  sample {k}, {what}: {verdict}", flush=True)
+            if k % 10 == 9:
+                print(f"after {k + 1} samples: {sum(passed.values())} of {sum(tried.values())} pass", flush=True)
     for what in sorted(tried):
         print(f"{what}: {passed[what]} of {tried[what]} pass")
     print(f"all: {sum(passed.values())} of {sum(tried.values())} pass")
