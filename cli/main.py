@@ -6,9 +6,10 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -127,20 +128,42 @@ def _dispatch(tokens: list[str]) -> int:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM stops a run as cleanly as Ctrl-C does. Signals can only be set in the main thread."""
+    """SIGTERM stops a run as cleanly as Ctrl-C does. Signals can only be set in the main thread.
+
+    A signal that comes while LLVM calls back into Python, as in a first run that compiles, would be printed and
+    forgotten: no exception passes through C. It is sent again, a moment later.
+    """
     try:
         before = signal.signal(signal.SIGTERM, _interrupt)
     except ValueError:
         yield
         return
+    lost, sys.unraisablehook = sys.unraisablehook, _again(sys.unraisablehook)
     try:
         yield
     finally:
+        sys.unraisablehook = lost
         signal.signal(signal.SIGTERM, before)
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _again(others: Callable[[Any], object]) -> Callable[[Any], object]:
+    def hook(lost: Any) -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            others(lost)
+            return
+        timer = Timer(0.02, send)
+        timer.daemon = True
+        timer.start()
+
+    def send() -> None:
+        if signal.getsignal(signal.SIGTERM) is _interrupt:  # the command has not ended meanwhile
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return hook
 
 
 def _stop_workers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,8 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from microgen_cli.main import _signals
 
-COMMAND = [sys.executable, "-c", "from microgen_cli.main import main; raise SystemExit(main())", "polycrystal"]
+START = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and so their tests, ignore it
+from microgen_cli.main import main
+raise SystemExit(main())
+"""
+COMMAND = [sys.executable, "-c", START, "polycrystal"]
 LONG = ["--grains", "4000", "--shape", "160", "160", "160", "--out", "rve.tif"]
 
 
@@ -34,12 +42,28 @@ def test_a_signal_in_the_middle_stops_cleanly(number: signal.Signals, flags: lis
     first = run.stderr.readline()  # the sample is announced, its making begins
     time.sleep(0.5)
     os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
-    out, err = run.communicate(timeout=30)
+    try:
+        out, err = run.communicate(timeout=30)
+    finally:
+        run.kill()
     assert run.returncode == 130, first + err
     assert out == ""
     assert "Traceback" not in err
     assert "interrupted" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_comes_while_c_calls_python_is_not_lost() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        with _signals():
+            ctypes.CFUNCTYPE(None)(interrupted)()
+            time.sleep(20)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
 
 
 WORKER = """
