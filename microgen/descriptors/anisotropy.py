@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from microgen.compiled import compiled
 from microgen.descriptors.solid import as_volume, has_surface, solid, voxel_grid
 from microgen.microstructure import Microstructure
 
@@ -91,7 +92,7 @@ def _half_circle(count: int) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _walk(field, starts, steps, periodic, longest):  # pragma: no cover - compiled
     """Steps within the box and changes of sign along them, for each direction."""
     walked, crossed = np.zeros(len(steps)), np.zeros(len(steps))
@@ -104,7 +105,7 @@ def _walk(field, starts, steps, periodic, longest):  # pragma: no cover - compil
     return walked, crossed
 
 
-@njit(cache=True)
+@compiled
 def _one_way(field, start, step, periodic, longest):  # pragma: no cover - compiled
     x, y, z = start
     inside = _between(field, x, y, z, periodic) > 0
@@ -121,7 +122,7 @@ def _one_way(field, start, step, periodic, longest):  # pragma: no cover - compi
     return longest, crossed
 
 
-@njit(cache=True)
+@compiled
 def _between(field, x, y, z, periodic):  # pragma: no cover - compiled
     """Value at a place, in voxels from the corner of the box: linear between the centres of eight voxels."""
     i, i1, u = _cell(x, field.shape[0], periodic[0])
@@ -134,7 +135,7 @@ def _between(field, x, y, z, periodic):  # pragma: no cover - compiled
     return low * (1 - u) + high * u
 
 
-@njit(cache=True)
+@compiled
 def _cell(x, n, wraps):  # pragma: no cover - compiled
     """Voxels on both sides of a place along an axis, and how far it is from the first to the second."""
     below = math.floor(x - 0.5)

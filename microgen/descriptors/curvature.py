@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from microgen.compiled import compiled
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.solid import voxel_grid
 from microgen.errors import InvalidParameter
@@ -62,7 +63,7 @@ def curvature_diagram(ms: Microstructure, *, band: float = BAND) -> CurvatureDia
     return CurvatureDiagram(first[there], second[there], area[there])
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _curvatures(u, places, spacing):  # pragma: no cover - compiled
     count = len(places)
     first, second, area = np.zeros(count), np.zeros(count), np.zeros(count)
@@ -84,7 +85,7 @@ def _curvatures(u, places, spacing):  # pragma: no cover - compiled
     return first, second, area
 
 
-@njit(cache=True)
+@compiled
 def _derivatives(u, place, spacing):  # pragma: no cover - compiled
     """Gradient [3] and Hessian [3, 3] by central differences; mixed ones from the four corners."""
     g, h = np.empty(3), np.empty((3, 3))
@@ -100,7 +101,7 @@ def _derivatives(u, place, spacing):  # pragma: no cover - compiled
     return g, h
 
 
-@njit(cache=True)
+@compiled
 def _at(u, place, a, step_a, b, step_b):  # pragma: no cover - compiled
     """Value a step along axis a and a step along axis b away, across the border where needed."""
     x, y, z = place[0], place[1], place[2]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from microgen.compiled import compiled
 from microgen.descriptors.solid import Side, as_volume, side_of, voxel_grid
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.microstructure import Microstructure
@@ -84,7 +85,7 @@ def _inverse_diagonal(inside: np.ndarray, conductance: np.ndarray, wraps: np.nda
     return np.where(inside & (total > 0), 1 / np.where(total > 0, total, 1.0), 0.0)
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _apply(inside, conductance, wraps, x, out):  # pragma: no cover - compiled
     """out = A x: fluxes out of each voxel; half a voxel lies between the first and last layer and the faces."""
     n0, n1, n2 = inside.shape
@@ -107,7 +108,7 @@ def _apply(inside, conductance, wraps, x, out):  # pragma: no cover - compiled
                 out[i, j, k] = total
 
 
-@njit(cache=True)
+@compiled
 def _drop(inside, x, here, i, j, k):  # pragma: no cover - compiled
     """Difference to a neighbour that conducts; -1 is the last of the axis."""
     return here - x[i, j, k] if inside[i, j, k] else 0.0

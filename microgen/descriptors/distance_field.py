@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from microgen.compiled import compiled
 
 FAR = np.float32(1e30)
 """Squared distance where there is no void at all."""
@@ -27,7 +29,7 @@ def squared_distance(inside: np.ndarray, spacing: Sequence[float], periodic: Seq
     return field
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _sweep(field, weight, wraps):  # pragma: no cover - compiled
     """field[p, q, i] = min over j of field[p, q, j] + weight (i - j)², in place."""
     planes, rows, n = field.shape
@@ -46,7 +48,7 @@ def _sweep(field, weight, wraps):  # pragma: no cover - compiled
                 _envelope(line, weight, margin, place, start, field[p, q])
 
 
-@njit(cache=True)
+@compiled
 def _envelope(line, weight, margin, place, start, out):  # pragma: no cover - compiled
     n, top = len(line), -1
     for j in range(-margin, n + margin):

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from microgen.compiled import compiled
 
 SLABS = 32
 """Parts of the volume that are painted independently; fixed, and without influence on the result."""
@@ -61,7 +63,7 @@ def _covering(squared: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _cover_table(int(squared.max()))
 
 
-@njit(cache=True)
+@compiled
 def _cover_table(largest):  # pragma: no cover - compiled
     table = np.zeros((3, largest + 2), np.float32)
     side = int(np.sqrt(largest)) + 1
@@ -80,7 +82,7 @@ def _cover_table(largest):  # pragma: no cover - compiled
     return table
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _ridge(squared, weights, wraps, cover, steep):  # pragma: no cover - compiled
     nx, ny, nz = squared.shape
     ridge = np.zeros(squared.shape, np.bool_)
@@ -94,7 +96,7 @@ def _ridge(squared, weights, wraps, cover, steep):  # pragma: no cover - compile
     return ridge
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _thin(ridge, squared):  # pragma: no cover - compiled
     """Keep the largest of wide balls whose centres lie close together.
 
@@ -112,7 +114,7 @@ def _thin(ridge, squared):  # pragma: no cover - compiled
         side *= 2
 
 
-@njit(cache=True)
+@compiled
 def _keep_largest(ridge, squared, corner, side, low):  # pragma: no cover - compiled
     nx, ny, nz = squared.shape
     x, y, z = corner
@@ -128,7 +130,7 @@ def _keep_largest(ridge, squared, corner, side, low):  # pragma: no cover - comp
         ridge[at] = True
 
 
-@njit(cache=True)
+@compiled
 def _on_slope(squared, x, y, z, weights, wraps, steep):  # pragma: no cover - compiled
     """True when the distance rises towards some neighbour by at least `steep` times the way to it."""
     nx, ny, nz = squared.shape
@@ -153,7 +155,7 @@ def _on_slope(squared, x, y, z, weights, wraps, steep):  # pragma: no cover - co
     return False
 
 
-@njit(cache=True)
+@compiled
 def _covered(squared, x, y, z, weights, wraps, cover):  # pragma: no cover - compiled
     """True when the ball around a neighbour holds all points of this one."""
     nx, ny, nz = squared.shape
@@ -182,14 +184,14 @@ def _covered(squared, x, y, z, weights, wraps, cover):  # pragma: no cover - com
     return False
 
 
-@njit(cache=True)
+@compiled
 def _unravel(place, shape):  # pragma: no cover - compiled
     x, rest = divmod(np.int64(place), shape[1] * shape[2])
     y, z = divmod(rest, shape[2])
     return x, y, z
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _paint(painted, blank, places, squared, weights, wraps):  # pragma: no cover - compiled
     nx = painted.shape[0]
     for slab in prange(SLABS):
@@ -205,7 +207,7 @@ def _paint(painted, blank, places, squared, weights, wraps):  # pragma: no cover
                     _disc(painted[i], blank[i], y, z, left, whole, weights, wraps)
 
 
-@njit(cache=True)
+@compiled
 def _disc(painted, blank, y, z, left, value, weights, wraps):  # pragma: no cover - compiled
     ny, nz = painted.shape
     reach = int(np.ceil(np.sqrt(left / weights[1])))
@@ -223,7 +225,7 @@ def _disc(painted, blank, y, z, left, value, weights, wraps):  # pragma: no cove
             _row(painted[j], blank[j], 0, min(b - nz, nz - 1), value)
 
 
-@njit(cache=True)
+@compiled
 def _row(painted, blank, a, b, value):  # pragma: no cover - compiled
     z = _next(blank, a)
     while z <= b:
@@ -232,7 +234,7 @@ def _row(painted, blank, a, b, value):  # pragma: no cover - compiled
         z = _next(blank, z + 1)
 
 
-@njit(cache=True)
+@compiled
 def _next(blank, z):  # pragma: no cover - compiled
     while blank[z] != z:
         blank[z] = blank[blank[z]]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from scipy.spatial import SphericalVoronoi
 
+from microgen.compiled import compiled
 from microgen.descriptors.solid import as_volume, has_surface, solid, voxel_grid
 from microgen.microstructure import Microstructure
 
@@ -102,7 +103,7 @@ _PATHS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1,
 """Orders of the axes: each leads from a corner of the cell to the opposite one along the edges of a tetrahedron."""
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _area(field, level, spacing, cells):  # pragma: no cover - compiled
     """Area in each layer of cells, and the number of its cells without NaN, float64 [cells[0], 2]."""
     layers = np.zeros((cells[0], 2))
@@ -111,7 +112,7 @@ def _area(field, level, spacing, cells):  # pragma: no cover - compiled
     return layers
 
 
-@njit(cache=True)
+@compiled
 def _layer(field, x, level, spacing, cells):  # pragma: no cover - compiled
     """Area in the cells between planes x and x + 1, and their number."""
     nx, ny, nz = field.shape
@@ -134,7 +135,7 @@ def _layer(field, x, level, spacing, cells):  # pragma: no cover - compiled
     return area, counted
 
 
-@njit(cache=True)
+@compiled
 def _cell_area(values, spacing, scratch):  # pragma: no cover - compiled
     """Mean over the four diagonals of the area cut by the tetrahedra around it."""
     v, p, q = scratch
@@ -152,7 +153,7 @@ def _cell_area(values, spacing, scratch):  # pragma: no cover - compiled
     return area / 4
 
 
-@njit(cache=True)
+@compiled
 def _tetrahedron(v, p, q):  # pragma: no cover - compiled
     """Area of v = 0 in a tetrahedron with corners p: a triangle, or two of them; its corners go to q."""
     count = 0
@@ -169,7 +170,7 @@ def _tetrahedron(v, p, q):  # pragma: no cover - compiled
     return area + _triangle(q, 1, 2, 3) if count == 4 else area
 
 
-@njit(cache=True)
+@compiled
 def _triangle(q, i, j, k):  # pragma: no cover - compiled
     ux, uy, uz = q[j, 0] - q[i, 0], q[j, 1] - q[i, 1], q[j, 2] - q[i, 2]
     wx, wy, wz = q[k, 0] - q[i, 0], q[k, 1] - q[i, 1], q[k, 2] - q[i, 2]

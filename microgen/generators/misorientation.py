@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from microgen.compiled import compiled
 from microgen.grid import Grid
 from microgen.orientation import symmetry_operators
 
@@ -142,7 +143,7 @@ def _cumulative(wanted: np.ndarray) -> np.ndarray:
     return np.interp(ends, quantiles, probability, left=0.0, right=1.0)
 
 
-@njit(cache=True)
+@compiled
 def _bin(a, b, operators):  # pragma: no cover - compiled
     """Bin of the disorientation angle of two unit quaternions: 2 acos of the largest |scalar| of S a b*."""
     w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
@@ -156,7 +157,7 @@ def _bin(a, b, operators):  # pragma: no cover - compiled
     return min(int(2 * math.acos(min(best, 1.0)) / WIDTH), BINS - 1)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _all_bins(orientation, operators):  # pragma: no cover - compiled
     """Bin of every pair: uint16 [n, n]."""
     n = len(orientation)
@@ -167,7 +168,7 @@ def _all_bins(orientation, operators):  # pragma: no cover - compiled
     return out
 
 
-@njit(cache=True)
+@compiled
 def _cost(histogram, goal):  # pragma: no cover - compiled
     """W1, radians, and what boundaries below all wanted angles cost."""
     total, filled = 0.0, 0.0
@@ -179,7 +180,7 @@ def _cost(histogram, goal):  # pragma: no cover - compiled
     return total * WIDTH
 
 
-@njit(cache=True)
+@compiled
 def _shift(histogram, order, i, j, data, turns, sign):  # pragma: no cover - compiled
     """Add (sign 1) or take away the boundaries of grain i, but for that to j."""
     start, other, weight = data
@@ -191,7 +192,7 @@ def _shift(histogram, order, i, j, data, turns, sign):  # pragma: no cover - com
             histogram[place] += sign * weight[k]
 
 
-@njit(cache=True)
+@compiled
 def _swapped(turns, start, other, weight, classes, goal, seed):  # pragma: no cover - compiled
     np.random.seed(seed)  # noqa: NPY002 - Numba's own generator, of this thread
     n = len(turns[0])

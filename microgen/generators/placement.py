@@ -10,7 +10,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from microgen.compiled import compiled
 
 TRIALS = 300  # random positions tried before the factor is relaxed
 RELAX = 0.95
@@ -67,7 +68,7 @@ def _cells(reach: np.ndarray, hard_core: float, box: np.ndarray, d: int) -> np.n
     return cells
 
 
-@njit(cache=True)
+@compiled
 def _clear(x, i, hard_core, sites, forms, reach, octave_reach, cells, first, head, after, box, wrap):
     """Is position x free for grain i?"""
     dx, low, count = np.zeros(3), np.zeros(3, np.int64), np.ones(3, np.int64)
@@ -106,7 +107,7 @@ def _clear(x, i, hard_core, sites, forms, reach, octave_reach, cells, first, hea
     return True
 
 
-@njit(cache=True)
+@compiled
 def _place(forms, reach, order, octave, cells, box, wrap, d, hard_core, rng):
     levels, n = len(cells), len(order)
     octave_reach, used = np.zeros(levels), np.zeros(levels, np.bool_)

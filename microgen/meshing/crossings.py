@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from microgen.compiled import compiled
 
 MOST_CELLS = 200
 """Along the longest side."""
@@ -32,7 +33,7 @@ def crossing(points: np.ndarray, triangles: np.ndarray) -> np.ndarray | None:
     return _pairs(corners, np.ascontiguousarray(triangles, dtype=np.int64), start, members, first, shape)
 
 
-@njit(cache=True)
+@compiled
 def _sorted(first: np.ndarray, last: np.ndarray, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Triangles of each cell: members[start[c] : start[c + 1]]."""
     start = np.zeros(shape[0] * shape[1] * shape[2] + 1, np.int64)
@@ -57,7 +58,7 @@ def _sorted(first: np.ndarray, last: np.ndarray, shape: np.ndarray) -> tuple[np.
     return begin, members
 
 
-@njit(cache=True)
+@compiled
 def _pairs(
     corners: np.ndarray,
     triangles: np.ndarray,
@@ -83,7 +84,7 @@ def _pairs(
     return result
 
 
-@njit(cache=True)
+@compiled
 def _meet(a: np.ndarray, b: np.ndarray) -> bool:
     for i in range(3):
         for j in range(3):
@@ -92,7 +93,7 @@ def _meet(a: np.ndarray, b: np.ndarray) -> bool:
     return False
 
 
-@njit(cache=True)
+@compiled
 def _boxes(a: np.ndarray, b: np.ndarray) -> bool:
     for k in range(3):
         if max(a[0, k], a[1, k], a[2, k]) < min(b[0, k], b[1, k], b[2, k]):
@@ -102,14 +103,14 @@ def _boxes(a: np.ndarray, b: np.ndarray) -> bool:
     return True
 
 
-@njit(cache=True)
+@compiled
 def _volume(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> float:
     """Six times the volume of a tetrahedron, with its sign."""
     x, y, z = b - a, c - a, d - a
     return x[0] * (y[1] * z[2] - y[2] * z[1]) - x[1] * (y[0] * z[2] - y[2] * z[0]) + x[2] * (y[0] * z[1] - y[1] * z[0])
 
 
-@njit(cache=True)
+@compiled
 def _pierces(a: np.ndarray, b: np.ndarray) -> bool:
     """Does an edge of triangle a go from one side of b to the other, through b or its rim?"""
     size = 0.0

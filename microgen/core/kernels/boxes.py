@@ -15,13 +15,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from microgen.compiled import compiled
 
 ROW = 8  # voxels evaluated together along the last axis (one or two vector registers of float64)
 SIDE = 4  # voxels of a block along the other axes
 STACK = 256
 
-leaf = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]
+leaf = compiled(_nrt=False)
 """Compiles a function that makes no array. Without reference counts: those of arrays handed on are atomic, and two
 threads counting the same ones took a third of a sweep's time."""
 
@@ -123,7 +124,7 @@ def _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack):
     return m, limit
 
 
-@njit(cache=True)
+@compiled
 def collect(tree, c, h, lengths, slack, cand, site):
     """All candidates of a box, periodic images included; -1 when the workspace is too small."""
     m, limit = 0, np.inf
@@ -194,7 +195,7 @@ def costs(cand, m, start, step, cost):
                 cost[k, r * ROW + i] = base + dz * (slope + cand[k, 8] * dz)
 
 
-@njit(cache=True)
+@compiled
 def keep_nearest_images(cand, site, m, start, step, c, h, lengths, cost):
     """Where a site has several images: only its nearest one in reach keeps its cost, the others get infinity."""
     point, none = np.empty(3), np.zeros(3)
@@ -306,7 +307,7 @@ def _shares_with_one(cand, k, winner, lead, q, h, step):
     return shares
 
 
-@njit(cache=True)
+@compiled
 def sieve(cand, site, m, cost, low, who, c, step, h, reach, q):
     """Keep the candidates that come near to winning in some voxel of a block; in place, returns their number.
 

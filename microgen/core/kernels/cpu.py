@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from microgen.compiled import compiled
 from microgen.core.kernels.boxes import (
     ROW,
     SIDE,
@@ -83,7 +84,7 @@ def _reach(want):
     return want.reach if want.shares else 2 * want.reach
 
 
-@njit(cache=True)
+@compiled
 def _work(capacity, n):
     return Work(
         np.empty((4, capacity, 10)),
@@ -101,7 +102,7 @@ def _work(capacity, n):
     )
 
 
-@njit(cache=True)
+@compiled
 def _box(lattice, low, size, margin, offset, c, h):
     """Centre (minus offset) and half-widths of the box of voxels low .. low + size, cut at the lattice's end.
 
@@ -113,7 +114,7 @@ def _box(lattice, low, size, margin, offset, c, h):
         h[a] = (0.5 * (high - low[a] - 1) + margin) * lattice.step[a]
 
 
-@njit(cache=True)
+@compiled
 def _fill(lattice, low, size, site, want, out, counts, volumes):
     """A box with one survivor: no voxel needs to be looked at."""
     high = np.minimum(low + size, lattice.shape)
@@ -189,7 +190,7 @@ def _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, volumes,
     return used
 
 
-@njit(cache=True)
+@compiled
 def _pairs(site, m, area, chunk, sweep):
     """Append a block's interface terms."""
     used = sweep.pair_used[chunk]
@@ -210,7 +211,7 @@ class _Block(NamedTuple):
     shape: np.ndarray
 
 
-@njit(cache=True)
+@compiled
 def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
     """A block of SIDE x SIDE x ROW voxels whose m candidates are in level 3 of the workspace."""
     cand, site, step = work.cand[3], work.site[3], lattice.step
@@ -238,7 +239,7 @@ def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
     _tally(lattice, low, site, work.who[0], want.labels, out, sweep.counts[chunk])
 
 
-@njit(cache=True)
+@compiled
 def _narrow(lattice, low, size, level, m, work, offset, want, out, chunk, sweep):
     """Candidates of a box from those of its parent; fills the box and returns 0 when one is left."""
     c, h = np.empty(3), np.empty(3)
@@ -262,7 +263,7 @@ def _narrow(lattice, low, size, level, m, work, offset, want, out, chunk, sweep)
     return kept
 
 
-@njit(cache=True)
+@compiled
 def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     """One coarse box: search the tree, then narrow twice. Returns False when the workspace is too small."""
     c, h, offset = np.empty(3), np.empty(3), np.zeros(3)
@@ -294,7 +295,7 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     return True
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _run(tree, lattice, want, out, sweep):
     """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS in memory order."""
     nx, ny, nz = (lattice.shape + COARSE - 1) // COARSE

@@ -9,17 +9,18 @@ corrects. The third site is needed: near two close sites it is the one that both
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from microgen.compiled import compiled
 from microgen.core.kernels.cpu import Sweep
 
 
-@njit(cache=True)
+@compiled
 def _share(gap, s):
     return min(max(0.5 - gap / s, 0.0), 1.0) if s > 0 else (1.0 if gap < 0 else 0.0)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _moved(flip, flip_gap, used, change, shares, counts, volumes):
     for chunk in prange(len(used)):
         for r in range(used[chunk]):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from microgen.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -14,7 +15,7 @@ def _root(parent, i):
     return i
 
 
-@njit(cache=True)
+@compiled
 def _join(parent, i, j):
     a, b = _root(parent, i), _root(parent, j)
     if a < b:  # the lowest voxel is the root: components do not depend on the order of joining
@@ -23,7 +24,7 @@ def _join(parent, i, j):
         parent[a] = b
 
 
-@njit(cache=True)
+@compiled
 def components(labels, periodic):
     """int32 [size]: root voxel of each voxel's face-connected component (memory order)."""
     nx, ny, nz = labels.shape
@@ -49,7 +50,7 @@ def components(labels, periodic):
     return parent
 
 
-@njit(cache=True)
+@compiled
 def _islands(labels, parent, n):
     """int32 voxel indices that are not in the largest component of their grain (ties: the lowest root)."""
     flat = labels.ravel()
@@ -71,7 +72,7 @@ def _islands(labels, parent, n):
     return out
 
 
-@njit(cache=True)
+@compiled
 def _faces(labels, periodic, voxels, parent):
     """int64 [m, 2]: (root of the island, label across the face) of each face of the islands' voxels."""
     nx, ny, nz = labels.shape

@@ -8,12 +8,14 @@ threads. `operators._product` is the reference.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from microgen.compiled import compiled
 
 ROWS = 8  # planes of a slab
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def to_voxels(amplitudes, x, y, zt, out):
     """out[nx, ny, nz] = amplitudes [cx, cy, cz] times x [nx, cx], y [ny, cy] and zt [cz, nz] along the axes."""
     nx, ny = x.shape[0], y.shape[0]
@@ -29,7 +31,7 @@ def to_voxels(amplitudes, x, y, zt, out):
             np.dot(rows, zt, out[i])
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def from_voxels(field, xt, yt, z, out):
     """out[cx, cy, cz] = field [nx, ny, nz] times xt [cx, nx], yt [cy, ny] and z [nz, cz] along the axes."""
     nx, ny, _ = field.shape

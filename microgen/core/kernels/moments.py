@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from microgen.compiled import compiled
 from microgen.core.kernels.boxes import Lattice
 
 
-@njit(cache=True)
+@compiled
 def _displacements(labels, sites, start, step, lengths, total, count):
     nx, ny, nz = labels.shape
     index = np.empty(3, np.int64)

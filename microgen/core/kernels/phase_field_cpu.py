@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from microgen.compiled import compiled
+
 ROOM = 2048  # voxels of a row treated at once
 LANES = 16  # rows are computed up to a multiple of this, so that no scalar remainder is left
 
@@ -268,7 +270,7 @@ def _slab(u, grad, sums, start, stop, coefficients, a, k, xi, periodic):
                 _spread(grad[to], q, part)
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+@compiled(parallel=True, error_model="numpy", fastmath=True)
 def energy_gradient(u, grad, sums, slabs, coefficients, a, k, xi, periodic):
     """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]; see `phase_field.Energy`.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from microgen.compiled import compiled
 
 LEAF = 6  # sites per leaf: fewer make the tree deeper, more make every visit dearer
 
@@ -53,7 +54,7 @@ def with_weights(tree: SiteTree, weights: np.ndarray) -> SiteTree:
     return tree._replace(rows=rows, bound=bound)
 
 
-@njit(cache=True)
+@compiled
 def _split(sites, order, first, last, left):
     """Halve the longest side at the median until leaves are small; returns the number of nodes."""
     nodes, done = 1, 0
@@ -77,7 +78,7 @@ def _split(sites, order, first, last, left):
     return nodes
 
 
-@njit(cache=True)
+@compiled
 def _boxes(rows, first, last, box):
     for node in range(len(first)):
         for k in range(3):
@@ -85,7 +86,7 @@ def _boxes(rows, first, last, box):
             box[node, k], box[node, 3 + k] = column.min(), column.max()
 
 
-@njit(cache=True)
+@compiled
 def _bounds(rows, eigenvalue, first, last, left, bound):
     for node in range(len(first) - 1, -1, -1):  # children come after their parent
         a, b, child = first[node], last[node], left[node]
