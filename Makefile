@@ -20,7 +20,7 @@ demo: $(READY)
 	@echo; echo "open demo_out/rve_report.html in a browser, demo_out/rve.vti in ParaView; the picture is demo_out/rve.png"
 
 test: lint types
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart=0
 
 lint: $(READY)
 	$(BIN)/ruff check .

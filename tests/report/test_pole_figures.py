@@ -129,34 +129,3 @@ def test_normals_are_unit_and_no_two_are_alike(laue_group: str) -> None:
         close = np.abs(normals @ normals.T) - np.eye(len(normals))
         assert np.linalg.norm(normals, axis=1) == pytest.approx(1)
         assert close.max() < 1 - 1e-6
-
-
-LATTICES = {
-    "m-3m": ("m-3m", (3.6, 3.6, 3.6, 90, 90, 90), [(0, 0, 1), (0, 1, 1), (1, 1, 1)]),
-    "6/mmm": ("6/mmm", (2.95, 2.95, 4.686, 90, 90, 120), [(0, 0, 1), (1, 0, 0), (1, 0, 1)]),
-    "-3m": ("-3m", (4.99, 4.99, 17.06, 90, 90, 120), [(0, 0, 1), (1, 0, 0), (1, 0, 1)]),
-    "4/mmm": ("4/mmm", (5.8, 5.8, 3.2, 90, 90, 90), [(0, 0, 1), (1, 0, 0), (1, 1, 0)]),
-    "mmm": ("mmm", (3.0, 4.0, 5.0, 90, 90, 90), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]),
-    "2/m": ("2/m", (5.0, 9.0, 6.0, 90, 104, 90), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]),
-    "-1": ("-1", (5.0, 7.0, 6.0, 85, 104, 97), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]),
-}
-
-
-@pytest.mark.parametrize("name", LATTICES)
-def test_angles_between_planes_are_those_of_orix(name: str) -> None:
-    crystal = pytest.importorskip("orix.crystal_map", reason="orix (GPL) is a test oracle of the dev extra")
-    from diffpy.structure import Lattice, Structure
-    from orix.vector import Miller
-
-    group, cell, indices = LATTICES[name]
-    phase = crystal.Phase(point_group=group, structure=Structure(lattice=Lattice(*cell)))
-    theirs = [Miller(hkl=[hkl], phase=phase).unit.data[0] for hkl in indices]
-    ours = [normals[0] for _, normals in planes_of(Phase("any", name, cell))]
-    if group in ("2/m", "-1"):
-        assert np.abs(ours[0] @ np.array(ours).T) == pytest.approx(np.abs(theirs[0] @ np.array(theirs).T), abs=1e-6)
-        assert np.abs(ours[1] @ ours[2]) == pytest.approx(np.abs(theirs[1] @ theirs[2]), abs=1e-6)
-        return
-    for k, (_, normals) in enumerate(planes_of(Phase("any", name, cell))):
-        all_theirs = Miller(hkl=[indices[k]], phase=phase).symmetrise(unique=True).unit.data
-        assert np.abs(normals @ all_theirs.T).max(1) == pytest.approx(1, abs=1e-6)
-        assert np.abs(normals @ all_theirs.T).max(0) == pytest.approx(1, abs=1e-6)

@@ -1,7 +1,10 @@
-"""IPF colours held against orix: which direction of the standard sector each orientation shows, for all Laue groups.
+"""Colours of IPF maps and planes of pole figures held against orix, for all Laue groups.
 
-Only the sector comes from orix. Inside it orix (like MTEX) whitens the middle, where EDAX and DREAM.3D do not, so its
-own colours agree with ours at the corners only.
+Of the colours only the sector comes from orix: which direction of it each orientation shows. Inside it orix (like MTEX)
+whitens the middle, where EDAX and DREAM.3D do not, so its own colours agree with ours at the corners only.
+
+All tests with orix are in this file, which one process runs: two that compile its functions at the same moment can
+leave Numba's cache in a state that crashes both (see microgen/compiled.py).
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from microgen.microstructure import Phase
 from microgen.orientation import LAUE_GROUPS, conjugate, from_euler, ipf_color, multiply, random_orientations
+from microgen.report.crystal_planes import planes_of
 
 pytest.importorskip("orix", reason="orix (GPL) is a test oracle of the dev extra and not installed here")
 
@@ -81,3 +86,34 @@ def test_corners_have_the_colours_of_orix(laue_group: str) -> None:
     ours = ipf_color(q, laue_group)
     assert ours.argmax(1).tolist() == np.asarray(theirs).argmax(1).tolist() == [0, 1, 2]
     assert np.abs(ours / 255 - theirs).max() < 0.15
+
+
+LATTICES = {
+    "m-3m": ("m-3m", (3.6, 3.6, 3.6, 90, 90, 90), [(0, 0, 1), (0, 1, 1), (1, 1, 1)]),
+    "6/mmm": ("6/mmm", (2.95, 2.95, 4.686, 90, 90, 120), [(0, 0, 1), (1, 0, 0), (1, 0, 1)]),
+    "-3m": ("-3m", (4.99, 4.99, 17.06, 90, 90, 120), [(0, 0, 1), (1, 0, 0), (1, 0, 1)]),
+    "4/mmm": ("4/mmm", (5.8, 5.8, 3.2, 90, 90, 90), [(0, 0, 1), (1, 0, 0), (1, 1, 0)]),
+    "mmm": ("mmm", (3.0, 4.0, 5.0, 90, 90, 90), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]),
+    "2/m": ("2/m", (5.0, 9.0, 6.0, 90, 104, 90), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]),
+    "-1": ("-1", (5.0, 7.0, 6.0, 85, 104, 97), [(1, 0, 0), (0, 1, 0), (0, 0, 1)]),
+}
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_angles_between_planes_are_those_of_orix(name: str) -> None:
+    from diffpy.structure import Lattice, Structure
+    from orix import crystal_map
+    from orix.vector import Miller
+
+    group, cell, indices = LATTICES[name]
+    phase = crystal_map.Phase(point_group=group, structure=Structure(lattice=Lattice(*cell)))
+    theirs = [Miller(hkl=[hkl], phase=phase).unit.data[0] for hkl in indices]
+    ours = [normals[0] for _, normals in planes_of(Phase("any", name, cell))]
+    if group in ("2/m", "-1"):
+        assert np.abs(ours[0] @ np.array(ours).T) == pytest.approx(np.abs(theirs[0] @ np.array(theirs).T), abs=1e-6)
+        assert np.abs(ours[1] @ ours[2]) == pytest.approx(np.abs(theirs[1] @ theirs[2]), abs=1e-6)
+        return
+    for k, (_, normals) in enumerate(planes_of(Phase("any", name, cell))):
+        all_theirs = Miller(hkl=[indices[k]], phase=phase).symmetrise(unique=True).unit.data
+        assert np.abs(normals @ all_theirs.T).max(1) == pytest.approx(1, abs=1e-6)
+        assert np.abs(normals @ all_theirs.T).max(0) == pytest.approx(1, abs=1e-6)
