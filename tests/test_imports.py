@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EVERYONE = {"errors", "grid", "provenance"}
+EVERYONE = {"compiled", "errors", "grid", "provenance"}
 ALLOWED = {
+    "compiled": set(),
     "errors": set(),
     "grid": set(),
     "provenance": set(),
