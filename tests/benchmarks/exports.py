@@ -37,21 +37,23 @@ def sample(n: int) -> Microstructure:
     return Microstructure(Grid(labels.shape, (0.5,) * 3), phase_id, (Phase("Ni"),), labels)
 
 
-def plain(folder: Path, size: int) -> float:
-    """Seconds of a sequential write of so many bytes."""
-    block = np.random.default_rng(0).bytes(4 * MIB)
+def plain(folder: Path, data: bytes | memoryview) -> float:
+    """Seconds of a sequential write of these bytes."""
+    view, block = memoryview(data), 4 * MIB
     start = time.perf_counter()
     with open(folder / "plain", "wb", buffering=0) as file:
-        for at in range(0, size, len(block)):
-            file.write(block[: size - at])
+        for at in range(0, len(view), block):
+            file.write(view[at : at + block])
         os.fsync(file.fileno())
     seconds = time.perf_counter() - start
     (folder / "plain").unlink()
     return seconds
 
 
-def size_of(path: Path) -> int:
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+def bytes_of(path: Path) -> bytes:
+    """What was written, whether in one file or in a folder."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return b"".join(p.read_bytes() for p in files)
 
 
 def now() -> int:
@@ -65,6 +67,7 @@ def peak() -> int:
 
 def measure(name: str, n: int) -> None:
     """One format: prints its row."""
+    more = 0.0
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_FOLDER")) as place:
         folder, ms, ours, theirs = Path(place), sample(n), [], []
         write(sample(8), folder / f"warm.{name}")
@@ -74,13 +77,15 @@ def measure(name: str, n: int) -> None:
             write(ms, path)
             ours.append(time.perf_counter() - start)
             busy = time.process_time() - busy
-            size = size_of(path)
+            more = (peak() - before) / MIB if k == 0 else more  # before the plain write holds the file
+            data = bytes_of(path)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-            theirs.append(plain(folder, size))
+            theirs.append(plain(folder, data))
+            size = len(data)
+            del data
         labels = ms.grain_id.nbytes + (ms.phase_id.nbytes if name in ("vti", "npz") else 0)
-        more = (peak() - before) / MIB
         slabs = more / (n * n / 4096)
-        raw = plain(folder, labels)
+        raw = plain(folder, np.random.default_rng(0).bytes(labels))
         print(
             f"{name:5} {labels / MIB:7.0f} {size / MIB:7.0f} {min(ours):7.2f} {min(theirs):7.2f} "
             f"{min(theirs) / min(ours):9.2f} {raw / min(ours):9.2f} {busy:7.2f} {more:8.0f} {slabs:8.2f}",
