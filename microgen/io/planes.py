@@ -65,19 +65,26 @@ def looked_up(values: np.ndarray, table: np.ndarray) -> Iterator[np.ndarray]:
 
 def pour(file: Any, blocks: Iterable[np.ndarray]) -> None:
     """Write the bytes of each block while the next one is made; large ones go to the disk meanwhile."""
-    pending: Future[None] | None = None
-    with ThreadPoolExecutor(1) as pool:
+    written: Future[None] | None = None
+    synced: Future[None] | None = None
+    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as syncer:
         for block in blocks:
-            if pending is not None:
-                pending.result()
-            pending = pool.submit(_write, file, block.reshape(-1).view(np.uint8))
-        if pending is not None:
-            pending.result()
+            if written is not None:
+                written.result()
+                # Else all of it would wait for the end, where a file is brought to the disk before it gets its name.
+                if (synced is None or synced.done()) and block.nbytes >= _SYNCED and _on_disk(file):
+                    synced = syncer.submit(os.fdatasync, file.fileno())
+            written = writer.submit(_write, file, block.reshape(-1).view(np.uint8))
+        for future in (written, synced):
+            if future is not None:
+                future.result()
+
+
+def _on_disk(file: Any) -> bool:
+    return hasattr(os, "fdatasync") and isinstance(file, io.BufferedWriter)
 
 
 def _write(file: Any, data: np.ndarray) -> None:
     file.write(data.data)
-    # Else all of it would wait for the end, where a file is brought to the disk before it gets its name.
-    if data.nbytes >= _SYNCED and hasattr(os, "fdatasync") and isinstance(file, io.BufferedIOBase):
+    if _on_disk(file):  # a packer's flush would cost size
         file.flush()
-        os.fdatasync(file.fileno())
