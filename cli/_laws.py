@@ -14,6 +14,7 @@ from microgen import Grid, Microstructure, Polycrystal
 from microgen.errors import InvalidParameter, NoGrains, UnsupportedFormat
 from microgen.provenance import sha256
 
+from . import _published
 from ._fit import searched, tell_notes, trials_path
 from ._job import Job
 from ._machine import check_memory, kernel_cache, memory_need
@@ -146,6 +147,8 @@ def prepare(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
         reporter.say("compiling kernels, first run only")
     if scan is not None:
         laws = override(fitted(scan, job), job.flags, job.given)
+    elif job.request.numbers:
+        laws = override(_published.fitted(job), job.flags, job.given)
     laws, grid = box(laws, job.request, job.given)
     laws.check(grid, seed=job.common.seed)
     check_memory(memory_need(grid, laws.grains))

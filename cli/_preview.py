@@ -12,6 +12,7 @@ import numpy as np
 
 from microgen import Grid, Polycrystal
 
+from . import _published
 from ._job import Job
 from ._json import dumps, plain
 from ._laws import Scan, box, override
@@ -31,10 +32,11 @@ def preview(job: Job, scan: Scan | None) -> int:
     if job.common.json:
         print(dumps(_object(job, laws, grid) | {"memory_bytes": need}))
         return 0
-    lines = [grid_line(grid, laws.grains) + (" (about: the fit comes later)" if scan else ""), text]
+    later = scan is not None or job.request.numbers is not None
+    lines = [grid_line(grid, laws.grains) + (" (about: the fit comes later)" if later else ""), text]
     lines += [f"output    {path}" for path in job.outputs]
     print("\n".join(f"# {line}" for line in lines))
-    print(toml(_flags(job, laws, grid, fitted=scan is not None)))
+    print(toml(_flags(job, laws, grid, fitted=later)))
     return 0
 
 
@@ -43,7 +45,10 @@ def _resolved(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
     if scan is not None:
         grains = scan.first.segmented.grains
         assert grains is not None
-        section = float(np.mean(np.sqrt(4 / np.pi * grains.volume)))
+        section: float | None = float(np.mean(np.sqrt(4 / np.pi * grains.volume)))
+    else:
+        section = _published.diameter(job.request) if job.request.numbers else None
+    if section is not None:
         start = replace(laws, size=replace(laws.size, mean=SECTION_TO_SPHERE * section))
         laws = override(start, job.flags, job.given)
     laws, grid = box(laws, job.request, job.given)
@@ -69,7 +74,8 @@ def _flags(job: Job, laws: Polycrystal, grid: Grid, *, fitted: bool) -> dict[str
     request = job.request
     flags: dict[str, Any] = {"seed": job.common.seed, "out": [str(path) for path in job.outputs.files]}
     if fitted:
-        flags |= {"ebsd": list(request.ebsd), "fit": request.fit, "periodic": request.periodic}
+        source = {"numbers": str(request.numbers)} if request.numbers else {"ebsd": list(request.ebsd)}
+        flags |= {**source, "fit": request.fit, "periodic": request.periodic}
         flags |= {"threshold": request.threshold, "min_pixels": request.min_pixels}
         return flags | {name: written(value) for name, value in job.given.items()}
     flags |= {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": request.periodic}

@@ -24,6 +24,9 @@ class Request:
     """EBSD scan to be matched: .ang, .ctf, .cpr with .crc, or EDAX .h5; or a volume of grain numbers (.vti, .tif). Laws
     are fitted to it; flags you give win. Several scans: once for each, and of other planes than xy with the axes of the
     sample along their x and y: --ebsd xy=top.ang --ebsd yz=side.ang --ebsd xz=front.ang."""
+    numbers: Path | None = None
+    """TOML file of published numbers on grains in sections, in place of a scan: equivalent_diameter or intercept_length
+    (µm) or astm_grain_size, and aspect_ratio; each a number, or {mean = 12, cv = 0.6, tolerance = 0.5}."""
     fit: Annotated[str, Parameter(show_default=False)] = "quick"
     """How hard to fit: quick corrects the laws by a handful of sections; full then searches around them with 60 samples
     (or as many as you say) and tells which parameters the scan identifies. Default quick."""
@@ -71,6 +74,8 @@ class Request:
         demand(searches, "--fit", "full or a number of samples, with --free or --trials", self.fit)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
+        beside = bool(self.ebsd or self.sites)
+        demand(not (self.numbers and beside), "--numbers", "no --ebsd and no --sites beside it", self.numbers)
         demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)
 
     @property

@@ -36,11 +36,13 @@ def document(
     made = sample.provenance or Provenance("polycrystal")
     configuration = {**made.configuration, "run": job.identity(member)}
     figures = achieved(sample)
+    if scan is not None or statistics:
+        figures |= {"statistics": statistics_object(statistics)}
     if scan is not None:
         request = job.request
         configuration |= {"ebsd": scans_of(scan), "fit": request.fit, "threshold": request.threshold}
         configuration |= {"min_pixels": request.min_pixels}
-        figures |= {**scan.objects(), "statistics": statistics_object(statistics)}
+        figures |= scan.objects()
         if scan.fit is not None:
             figures |= {"fit": fit_object(scan.fit)}
     provenance = Provenance(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +11,10 @@ from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure
-from microgen.errors import TargetNotMet, UnreadableFile
+from microgen.errors import TargetNotMet
 from microgen.io.printing import Print
 
-from . import _solid, _texture_preview
+from . import _solid, _texture_preview, _wishes
 from ._fit import fit_object, searched, trials_path
 from ._flags import Common, FlagApp, given_flags
 from ._job import Run
@@ -60,7 +59,7 @@ class Wishes:
         """All of them together."""
         texts = [(f"{name}={value}", flag) for flag, name, value in self._lengths() if value]
         texts += [(text, "--wish") for text in self.wish]
-        numbers: dict[str, Any] = dict(from_file(self.numbers)) if self.numbers else {}
+        numbers: dict[str, Any] = dict(_wishes.from_file(self.numbers, "thickness = 150")) if self.numbers else {}
         numbers |= {"porosity": self.porosity} if self.porosity is not None else {}
         numbers |= {"structure_model_index": self.smi} if self.smi is not None else {}
         for name, value in (parse(text, flag) for text, flag in texts):
@@ -77,17 +76,6 @@ class Wishes:
             ("--surface", "specific_surface", self.surface),
             ("--connectivity", "connectivity_density", self.connectivity),
         )
-
-
-def from_file(path: Path) -> Mapping[str, Any]:
-    """Wishes of a TOML file."""
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise UnreadableFile(path, error.strerror or "cannot be opened", remedy="Example: thickness = 150") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnreadableFile(path, f"not TOML: {error}", remedy="Example: thickness = 150") from None
 
 
 @Parameter(name="*", group=Group("Box and search", sort_key=1))
@@ -131,18 +119,12 @@ class Designed:
     def comparison(self, sample: Microstructure, job: Run) -> dict[str, Any]:
         """Wish against sample, told of."""
         found = microgen.compare(sample, self.target, seed=job.common.seed)
-        rows = [
-            (name, shown(s.target, s.unit), shown(s.achieved, s.unit), shown(s.noise_floor_p95, s.unit), met(s))
-            for name, s in found.items()
-        ]
-        job.reporter.say()
-        job.reporter.table(("wish", "wished", "made", "tolerance", "met"), rows)
-        job.reporter.say()
+        _wishes.tell(found, job.reporter, ("wish", "wished", "made", "tolerance", "met"))
         return found
 
     def verdict(self, comparison: Mapping[str, Any]) -> TargetNotMet | None:
         """What could not be met."""
-        missed = [name for name, s in comparison.items() if not s.inside]
+        missed = _wishes.missed(comparison)
         if not missed:
             return None
         together = "with the other wishes" if len(comparison) > 1 else "by this family of textures"
@@ -150,18 +132,6 @@ class Designed:
             f"could not be met {together}: {', '.join(missed)}. The nearest was kept. "
             "Search longer (--fit full), allow more (tolerance in --numbers), or wish for less at once."
         )
-
-
-def shown(value: float, unit: str) -> str:
-    """Per mm where per µm would be a tiny number."""
-    power = {"1/µm": 1, "1/µm²": 2, "1/µm³": 3}.get(unit, 0)
-    text = f"{value * 1000**power:.4g}"
-    return f"{text} {unit.replace('µm', 'mm') if power else unit}".rstrip()
-
-
-def met(s: Any) -> str:
-    """In a word."""
-    return "yes" if s.inside else "no"
 
 
 @design.default

@@ -12,9 +12,10 @@ from cyclopts import Group, Parameter
 import microgen
 from microgen import Grid, Microstructure, Polycrystal
 from microgen.errors import NotConverged
+from microgen.provenance import sha256
 from microgen.report import ensemble_summary
 
-from . import _ensemble, _look, _sites
+from . import _ensemble, _look, _published, _sites, _wishes
 from ._fit import fit_object
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Job
@@ -54,6 +55,9 @@ def run(
     scan = understand(request, job.reporter) if request.ebsd else None
     if scan is not None:
         job = replace(job, inputs=scan.inputs, planes=scan.planes)
+    if request.numbers:
+        _published.target(request)  # what cannot be is refused before anything is made
+        job = replace(job, inputs={str(request.numbers): sha256(request.numbers)})
     if common.dry_run:
         return preview(job, scan)
     if request.samples:
@@ -133,15 +137,22 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
     if scan is not None:
         with reporter.stage("comparing sections with the scan", "compare"):
             statistics = microgen.compare(sample, scan.target, seed=job.common.seed)
+    elif job.request.numbers:
+        statistics = _published.compare(sample, job)
+        missed = missed or _published.verdict(statistics)
     sample = document(sample, job, scan=scan, statistics=statistics)
     written = save(sample, job.outputs, job) + save_report(sample, job, scan=scan, statistics=statistics)
     written += _look.preview_file(sample, job)
     reporter.say(volume_line(achieved(sample)))
     if scan is not None:
         closing(statistics, reporter)
+    elif statistics:
+        _wishes.tell(statistics, reporter, _published.COLUMNS)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}
+    if statistics:
+        fields |= {"statistics": statistics_object(statistics)}
     if scan is not None:
-        fields |= {**scan.objects(), "statistics": statistics_object(statistics)}
+        fields |= scan.objects()
         if scan.fit is not None:
             fields |= {"fit": fit_object(scan.fit)}
     finish(result_object("polycrystal", reporter, written, **fields), json=job.common.json)

@@ -12,6 +12,7 @@ import numpy as np
 from microgen.descriptors.grains import interior_grains
 from microgen.errors import InvalidParameter, NoGrains
 from microgen.fitting.planes import SIDES, grain_maps, has_orientations
+from microgen.fitting.published import SectionNumbers
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.sections import Body, sections
 from microgen.fitting.statistics import Kind, Statistic
@@ -33,7 +34,7 @@ def compare(samples: Microstructure | Sequence[Microstructure], target: Target, 
     cannot be seen as the target was: without a power diagram for a scan, with other voxels for a volume.
     """
     parts = [samples] if isinstance(samples, Microstructure) else list(samples)
-    if isinstance(target, VolumeTarget | WishTarget):
+    if isinstance(target, VolumeTarget | WishTarget | SectionNumbers):
         return target.compare(parts, seed=seed)
     assert isinstance(target, SectionTarget)
     if len(parts) == 1 and has_diagram(parts[0]):

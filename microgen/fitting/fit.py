@@ -11,6 +11,8 @@ from typing import Any, cast
 from microgen.atlas import Atlas
 from microgen.errors import InvalidParameter
 from microgen.fitting.bayesian import Plan
+from microgen.fitting.published import SectionNumbers
+from microgen.fitting.published_fit import fit_numbers
 from microgen.fitting.result import FitResult, Progress
 from microgen.fitting.section_target import SectionTarget
 from microgen.fitting.target import Target
@@ -38,7 +40,7 @@ def fit(
     log: TrialLog | None = None,
     progress: Progress | None = None,
 ) -> FitResult[Any]:
-    """Fit a `Polycrystal` to a scan, or `Curvatubes` to a volume or to wished numbers.
+    """Fit a `Polycrystal` to a scan or to published numbers, or `Curvatubes` to a volume or to wished numbers.
 
     `free` names the parameters that may change (all that can, when not given), `fixed` gives some a value (of textures:
     mass and dx). The rest keeps what it starts with: the correction by moments, or the polynomial of the atlas entry.
@@ -61,18 +63,15 @@ def fit(
     if isinstance(generator, Curvatubes) and isinstance(target, VolumeTarget | WishTarget):
         return _texture(generator, target, plan, atlas, options)
     if isinstance(generator, Polycrystal) and isinstance(target, SectionTarget):
-        from microgen.fitting.polycrystal_fit import fit_polycrystal, with_parameters
-
-        if budget == "quick":
-            if free is not None:
-                remedy = "The quick correction searches for nothing: give full, or a number of samples."
-                raise InvalidParameter("budget", expected="a search, with names in free", got=budget, remedy=remedy)
-            found = _corrected(generator, target, seed=seed, progress=progress)
-            return replace(found, generator=with_parameters(found.generator, fixed or {}))
-        return fit_polycrystal(generator, target, plan=plan, **options)
+        return _sections(generator, target, plan, options, quick=budget == "quick")
+    if isinstance(generator, Polycrystal) and isinstance(target, SectionNumbers):
+        if budget != "quick" or free is not None or fixed:
+            remedy = "Published numbers are met by correcting moments: there is nothing to search for."
+            raise InvalidParameter("budget", expected="quick, without free and fixed", got=budget, remedy=remedy)
+        return fit_numbers(generator, target, seed=seed, progress=progress)
     raise InvalidParameter(
         "generator",
-        expected="a Polycrystal with a scan, or Curvatubes with a volume or numbers",
+        expected="a Polycrystal with a scan or numbers, or Curvatubes with a volume or numbers",
         got=f"{type(generator).__name__} with {type(target).__name__}",
     )
 
@@ -83,6 +82,20 @@ def _texture(
     from microgen.fitting.texture_fit import fit_texture
 
     return fit_texture(generator, target, plan=plan, atlas=atlas or Atlas.packaged(), **options)
+
+
+def _sections(
+    generator: Polycrystal, target: SectionTarget, plan: Plan, options: dict[str, Any], *, quick: bool
+) -> FitResult[Polycrystal]:
+    from microgen.fitting.polycrystal_fit import fit_polycrystal, with_parameters
+
+    if not quick:
+        return fit_polycrystal(generator, target, plan=plan, **options)
+    if options["free"] is not None:
+        remedy = "The quick correction searches for nothing: give full, or a number of samples."
+        raise InvalidParameter("budget", expected="a search, with names in free", got="quick", remedy=remedy)
+    found = _corrected(generator, target, seed=plan.seed, progress=options["progress"])
+    return replace(found, generator=with_parameters(found.generator, options["fixed"] or {}))
 
 
 def _corrected(

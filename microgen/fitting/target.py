@@ -14,6 +14,7 @@ from microgen.grid import Grid
 from microgen.microstructure import Microstructure
 
 if TYPE_CHECKING:
+    from microgen.fitting.published import SectionNumbers
     from microgen.fitting.section_target import SectionTarget
     from microgen.fitting.volume_target import VolumeTarget
     from microgen.fitting.wish_target import WishTarget
@@ -82,6 +83,18 @@ class Target(ABC):
         from microgen.fitting.wish_target import WishTarget
 
         return WishTarget.of_numbers(numbers, tolerance=tolerance, spacing=spacing)
+
+    @staticmethod
+    def from_section_numbers(
+        numbers: Mapping[str, Any], *, tolerance: Mapping[str, float] | None = None
+    ) -> SectionNumbers:
+        """Of published numbers on grains in sections: NAME -> number, or NAME -> {mean, cv, tolerance}, lengths in µm.
+
+        Names are equivalent_diameter, intercept_length, astm_grain_size (one at least) and aspect_ratio.
+        """
+        from microgen.fitting.published import SectionNumbers
+
+        return SectionNumbers.of_numbers(numbers, tolerance=tolerance)
 
     @staticmethod
     def of(ms: Microstructure, **options: Any) -> SectionTarget | VolumeTarget:

@@ -48,7 +48,7 @@ class WishTarget(Target):
         Without `spacing` voxels are as large as a wished length allows. Raises InvalidParameter for unknown names and
         numbers that cannot be.
         """
-        wish, fine = _plain(numbers)
+        wish, fine = with_spread(numbers, "{}_sd", scaled=True)
         fine |= dict(tolerance or {})
         if not wish:
             raise InvalidParameter("wish", expected="one statistic or more", got="none")
@@ -129,8 +129,8 @@ class WishTarget(Target):
         return out
 
 
-def _plain(numbers: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """Wishes and tolerances from plain numbers and tables."""
+def with_spread(numbers: Mapping[str, Any], spread: str, *, scaled: bool) -> tuple[dict[str, float], dict[str, float]]:
+    """Wishes and tolerances from numbers and tables; `spread` names what a cv (`scaled` by the mean) is kept as."""
     wish: dict[str, float] = {}
     fine: dict[str, float] = {}
     for name, value in numbers.items():
@@ -142,7 +142,7 @@ def _plain(numbers: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, floa
             raise InvalidParameter(name, expected="mean, and maybe cv and tolerance", got=", ".join(value))
         wish[name] = value["mean"]
         if "cv" in value:
-            wish[f"{name}_sd"] = value["cv"] * value["mean"]
+            wish[spread.format(name)] = value["cv"] * value["mean"] if scaled else value["cv"]
         if "tolerance" in value:
             fine[name] = float(value["tolerance"])
     return wish, fine
