@@ -239,8 +239,9 @@ def main() -> None:
         for name in options.statistics:
             pairs = list(zip(*(in_a_process(volume, str(options.size), name, side) for side in ("ours", "theirs"))))
             (a, b), (s, t), (m, p) = pairs
+            apart = f"{a / b - 1:+.2%}" if b else f"{a - b:+.2g}"  # balls may not reach through
             print(
-                f"    {name:18} {a:12.5g} {b:12.5g} ({a / b - 1:+.2%})  {s:7.3f} {t:7.3f}  {m:7.1f} {p:7.1f}",
+                f"    {name:18} {a:12.5g} {b:12.5g} ({apart})  {s:7.3f} {t:7.3f}  {m:7.1f} {p:7.1f}",
                 flush=True,
             )
     print(f"{time.perf_counter() - began:.0f} s")
