@@ -61,7 +61,7 @@ def tubes(n: int) -> np.ndarray:
     """A corner of the published field."""
     from curvatubes import data_folder, read_nifti
 
-    return read_nifti(data_folder() / "tubes.nii.gz")[:n, :n, :n]
+    return np.ascontiguousarray(read_nifti(data_folder() / "tubes.nii.gz")[:n, :n, :n])
 
 
 VOLUMES: dict[str, Callable[[int], np.ndarray]] = {"balls": balls, "gyroid": gyroid, "tubes": tubes}
