@@ -17,7 +17,7 @@ from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
-from . import _mesh_again, _region, _rerun_atlas
+from . import _mesh_again, _reconstruct_again, _region, _rerun_atlas
 from ._flags import Common, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
@@ -68,6 +68,10 @@ def rerun(
     if made.command == "mesh":
         source = found(Path(str(made.configuration.get("source"))), made, original)
         return _mesh_again.rerun(made, source, original, paths, json=json, overwrite=overwrite, quiet=quiet)
+    if made.command == "reconstruct" and "reconstruct" in made.configuration:
+        source = found(Path(str(made.configuration["reconstruct"].get("ebsd"))), made, original)
+        talk = {"format": format, "json": json, "overwrite": overwrite, "quiet": quiet}
+        return _reconstruct_again.rerun(made, source, original, paths, **talk)
     for path in paths:
         check_suffix(path, format)
     Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)

@@ -169,8 +169,8 @@ class _Problem:
         metrics = self.whiten.transpose(0, 2, 1) @ a @ self.whiten
         weights = x[:, 0] + np.einsum("ni,nij,nj->n", u, a, u)
         metrics = (metrics + metrics.transpose(0, 2, 1)) / 2
-        tensors = (torch.from_numpy(np.ascontiguousarray(t)) for t in (sites, metrics, weights))
-        return PowerDiagram(*tensors, self.grid.lengths, self.grid.periodic)
+        x_i, a_i, w_i = (torch.from_numpy(np.ascontiguousarray(t)) for t in (sites, metrics, weights))
+        return PowerDiagram(x_i, a_i, w_i, self.grid.lengths, self.grid.periodic)
 
     def labels(self, diagram: PowerDiagram) -> np.ndarray:
         return labels_on(diagram, self.grid)
