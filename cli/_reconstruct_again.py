@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from . import reconstruct
 from ._progress import Reporter
 
 
-def rerun(made: Provenance, source: Path, original: Path, out: tuple[Path, ...], **talk: Any) -> int:
-    """Fit to `source` as `made` says. Raises TargetNotMet where the result differs from `original`."""
-    quiet = bool(talk.pop("quiet"))
+def rerun(
+    made: Provenance, original: Path, out: tuple[Path, ...], *, find: Callable[..., Path], quiet: bool, **talk: Any
+) -> int:
+    """Fit to the map as `made` says. Raises TargetNotMet where the result differs from `original`."""
     told = made.configuration["reconstruct"]
     try:
+        source = find(Path(str(told["ebsd"])), made, original)
         lists = {name: tuple(told[name]) for name in ("shape", "spacing")}
         wanted = reconstruct.Wanted(**{**told, **lists, "ebsd": source})
     except (KeyError, TypeError) as error:

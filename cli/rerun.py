@@ -65,13 +65,12 @@ def rerun(
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
+    talk = {"json": json, "overwrite": overwrite, "quiet": quiet}
     if made.command == "mesh":
         source = found(Path(str(made.configuration.get("source"))), made, original)
-        return _mesh_again.rerun(made, source, original, paths, json=json, overwrite=overwrite, quiet=quiet)
-    if made.command == "reconstruct" and "reconstruct" in made.configuration:
-        source = found(Path(str(made.configuration["reconstruct"].get("ebsd"))), made, original)
-        talk = {"format": format, "json": json, "overwrite": overwrite, "quiet": quiet}
-        return _reconstruct_again.rerun(made, source, original, paths, **talk)
+        return _mesh_again.rerun(made, source, original, paths, **talk)
+    if "reconstruct" in made.configuration:
+        return _reconstruct_again.rerun(made, original, paths, format=format, find=found, **talk)
     for path in paths:
         check_suffix(path, format)
     Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)
