@@ -5,7 +5,8 @@ y y^T: a power diagram is a linear classifier over these features (Buze et al. 2
 its volumes; here its labels are fitted). Moments first: x_i the centroid, A_i = ((d + 2) cov_i)^-1, w_i = 1, so that
 each cost is 1 on the ellipsoid of the grain's own second moments. Then the multinomial logistic loss over the points
 near boundaries and the few grains near each, which is convex in the coefficients and finds the way past wrong
-moments, and then 1 - p, whose limit is the number of wrong points, at a falling temperature (limited-memory BFGS).
+moments, then
+1 - p, whose limit is the number of wrong points, in turns with -log p at falling temperatures (limited-memory BFGS).
 Points that a grain from far away would win are found by exact labels between the stages, and join.
 
 Adding one quadratic function to all scores changes no label, and neither does multiplying all by a number: a weak
@@ -29,17 +30,19 @@ from microgen.core.power_diagram import PowerDiagram
 from microgen.grid import Grid, HexGrid
 
 LEAST = 0.02  # of the moments' metric: least eigenvalue, in the grain's own coordinates
-PULL = 0.01  # towards the moments
+PULL, LATE_PULL = 0.01, 0.0002  # towards the moments, per temperature; and once grains are in place
+WARM = 0.15  # from this temperature on they are not
 NEAR = {2: 3.0, 3: 2.0}  # points this near (in points) to another grain take part, and know that grain
 STAGES = (
     (False, 0.3, 60),
     (False, 0.3, 100),
     (False, 0.3, 100),
     (True, 0.3, 100),
-    (True, 0.2, 100),
+    (True, 0.15, 100),
+    (False, 0.1, 150),  # -log p again, sharper: it leaves the local minima of 1 - p
     (True, 0.1, 100),
-    (True, 0.05, 100),
-    (True, 0.05, 50),
+    (False, 0.03, 250),
+    (True, 0.03, 100),
 )
 """Of each stage: 1 - p rather than -log p, temperature, most steps."""
 
@@ -222,7 +225,7 @@ class _Problem:
             by_metric = np.zeros_like(lower)
             by_metric[:, i, j] = by_metric[:, j, i] = -slope[:, 1 + d :]
             by = np.concatenate([slope[:, : 1 + d], 2 * (by_metric @ lower)[:, j, i]], axis=1)
-            pull = (x - start) * (PULL / temperature)
+            pull = (x - start) * (PULL / temperature if temperature >= WARM else LATE_PULL)
             return total + 0.5 * float((pull * (x - start)).sum()), (by + pull).ravel()
 
         options = {"maxiter": steps, "maxfun": 2 * steps, "maxcor": 20}
