@@ -66,11 +66,8 @@ def rerun(
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
     talk = {"json": json, "overwrite": overwrite, "quiet": quiet}
-    if made.command == "mesh":
-        source = found(Path(str(made.configuration.get("source"))), made, original)
-        return _mesh_again.rerun(made, source, original, paths, **talk)
-    if "reconstruct" in made.configuration:
-        return _reconstruct_again.rerun(made, original, paths, format=format, find=found, **talk)
+    if made.command == "mesh" or "reconstruct" in made.configuration:
+        return _from_its_source(made, original, paths, format=format, **talk)
     for path in paths:
         check_suffix(path, format)
     Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)
@@ -91,6 +88,16 @@ def rerun(
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
     reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")
     return 0
+
+
+def _from_its_source(
+    made: Provenance, original: Path, paths: tuple[Path, ...], *, format: str | None, **talk: Any
+) -> int:
+    """What is made of one file: surfaces and tetrahedra of a volume, the diagram of a map."""
+    if made.command == "mesh":
+        source = found(Path(str(made.configuration.get("source"))), made, original)
+        return _mesh_again.rerun(made, source, original, paths, **talk)
+    return _reconstruct_again.rerun(made, original, paths, format=format, find=found, **talk)
 
 
 def _write(sample: Microstructure, path: Path, *, format: str | None, overwrite: bool) -> None:

@@ -1,18 +1,18 @@
 """The power diagram whose cells are the grains of a label map, point by point.
 
 A label is the arg max of scores s_i(y) = w_i - (y - x_i)^T A_i (y - x_i), each linear in the coefficients of 1, y and
-y y^T: a power diagram is a linear classifier over these features (Buze et al. 2024, arXiv 2403.03571, section 5, fit
-its volumes; here its labels are fitted). Moments first: x_i the centroid, A_i = ((d + 2) cov_i)^-1, w_i = 1, so that
+y y^T: a power diagram is a linear classifier over these features. (Buze et al. 2024, arXiv 2403.03571, fit the volumes
+of grains; here their labels are fitted.) Moments first: x_i the centroid, A_i = ((d + 2) cov_i)^-1, w_i = 1, so that
 each cost is 1 on the ellipsoid of the grain's own second moments. Then the multinomial logistic loss over the points
-near boundaries and the few grains near each, which is convex in the coefficients and finds the way past wrong
-moments, then
-1 - p, whose limit is the number of wrong points, in turns with -log p at falling temperatures (limited-memory BFGS).
+near boundaries and the few grains near each, which is convex in the coefficients and finds the way past wrong moments;
+then 1 - p, whose limit is the number of wrong points, in turns with -log p at falling temperatures (limited-memory
+BFGS).
 Points that a grain from far away would win are found by exact labels between the stages, and join.
 
 Adding one quadratic function to all scores changes no label, and neither does multiplying all by a number: a weak
 pull towards the moments fixes both. A_i = L_i L_i^T + eps keeps the metrics positive definite, so that the result is a
-diagram like any other: sites stay in or near their grains and the search for cells stays quick. Without it one or two
-grains in a hundred became indefinite, for 0.1 % of the points.
+diagram like any other: sites stay in or near their grains and the search for cells stays quick. Without it one
+or two grains in a hundred became indefinite, and in the same time no scan came out better.
 """
 
 from __future__ import annotations
