@@ -50,8 +50,8 @@ def with_areas(ms: Microstructure, *, unit: bool) -> float | None:
     if unit:
         metrics /= np.sqrt(np.linalg.det(metrics))[:, None, None]
     areas = np.bincount(labels.ravel(), minlength=n + 1)[1:] * grid.cell_measure
-    tensors = (torch.from_numpy(a) for a in (sites, metrics, areas))
-    solution = solve_weights(*tensors, replace(grid, origin=(0.0, 0.0)), repair=False)
+    x, a, v = (torch.from_numpy(each) for each in (sites, metrics, areas))
+    solution = solve_weights(x, a, v, replace(grid, origin=(0.0, 0.0)), repair=False)
     return float(np.mean(labels_on(solution.diagram, grid) != labels))
 
 
@@ -76,13 +76,16 @@ def areas(path: Path) -> None:
     box, sites = (999.53, 901.5), np.column_stack([x - x.min(), y - y.min()])
     share = area / area.sum()
     half, fine = (Grid((1000 * k, 901 * k), (box[0] / 1000 / k, box[1] / 901 / k)) for k in (2, 8))
-    tensors = (torch.from_numpy(t) for t in (sites, (metrics + metrics.transpose(0, 2, 1)) / 2, share * np.prod(box)))
+    symmetric = (metrics + metrics.transpose(0, 2, 1)) / 2
+    x_i, a_i, v_i = (torch.from_numpy(each) for each in (sites, symmetric, share * np.prod(box)))
     began, clock = time.perf_counter(), time.process_time()
-    diagram = solve_weights(*tensors, half, repair=False, small=np.inf).diagram
+    diagram = solve_weights(x_i, a_i, v_i, half, repair=False, small=np.inf).diagram
     wall, cpu = time.perf_counter() - began, time.process_time() - clock
     found = diagram.volumes(fine).numpy()
     error = np.abs(found / found.sum() / share - 1)
-    print(f"{len(x)} ellipses: worst area off by {error.max():.2%}, {np.sum(error > 0.01)} by more than 1 %, ", end="")
+    print(
+        f"{len(sites)} ellipses: worst area off by {error.max():.2%}, {np.sum(error > 0.01)} by more than 1 %, ", end=""
+    )
     print(f"rms {np.sqrt(np.mean(error**2)):.2%}; {wall:.1f} s ({cpu:.1f} s of processor time)")
 
 

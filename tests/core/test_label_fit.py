@@ -72,7 +72,7 @@ def test_kernels_agree_with_the_reference_and_the_gradient_with_differences(shap
 
     assert value(theta.ravel())[0] == pytest.approx(reference(theta, problem, pairs, 0.7, ramp), rel=1e-12)
     size = np.linalg.norm(slope(theta.ravel()))
-    assert check_grad(lambda x: value(x)[0], slope, theta.ravel(), seed=1) < 1e-5 * size
+    assert check_grad(lambda x: value(x)[0], slope, theta.ravel()) < 1e-5 * size
 
 
 @pytest.mark.parametrize(("seed", "n", "shape"), [(0, 40, (120, 110)), (1, 25, (150, 90)), (2, 12, (32, 30, 28))])
