@@ -20,6 +20,7 @@ from ._units import angle, length, millimetres
 
 UNITS: dict[str, Callable[[str, str], float]] = {
     "--spacing": length,
+    "--depth": length,
     "--size-mm": millimetres,
     "--print.diameter": millimetres,
     "--print.tolerance-mm": millimetres,

@@ -17,7 +17,7 @@ from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
-from . import _mesh_again, _region, _rerun_atlas
+from . import _mesh_again, _reconstruct_again, _region, _rerun_atlas
 from ._flags import Common, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
@@ -65,9 +65,9 @@ def rerun(
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
-    if made.command == "mesh":
-        source = found(Path(str(made.configuration.get("source"))), made, original)
-        return _mesh_again.rerun(made, source, original, paths, json=json, overwrite=overwrite, quiet=quiet)
+    talk = {"json": json, "overwrite": overwrite, "quiet": quiet}
+    if made.command == "mesh" or "reconstruct" in made.configuration:
+        return _from_its_source(made, original, paths, format=format, **talk)
     for path in paths:
         check_suffix(path, format)
     Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)
@@ -88,6 +88,16 @@ def rerun(
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
     reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")
     return 0
+
+
+def _from_its_source(
+    made: Provenance, original: Path, paths: tuple[Path, ...], *, format: str | None, **talk: Any
+) -> int:
+    """What is made of one file: surfaces and tetrahedra of a volume, the diagram of a map."""
+    if made.command == "mesh":
+        source = found(Path(str(made.configuration.get("source"))), made, original)
+        return _mesh_again.rerun(made, source, original, paths, **talk)
+    return _reconstruct_again.rerun(made, original, paths, format=format, find=found, **talk)
 
 
 def _write(sample: Microstructure, path: Path, *, format: str | None, overwrite: bool) -> None:

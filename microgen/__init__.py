@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.errors import MicrogenError as MicrogenError
     from microgen.fitting.compare import compare as compare
     from microgen.fitting.fit import fit as fit
+    from microgen.fitting.reconstruction import reconstruct as reconstruct
     from microgen.fitting.survey import survey as survey
     from microgen.fitting.target import Target as Target
     from microgen.generators.box import resolve_box as resolve_box
@@ -66,6 +67,7 @@ _HOME = {
     "read_atlas": "microgen.io.atlas_table",
     "read_provenance": "microgen.io.sidecar",
     "rebuild": "microgen.generators.rebuild",
+    "reconstruct": "microgen.fitting.reconstruction",
     "render_report": "microgen.report",
     "resolve_box": "microgen.generators.box",
     "segment_grains": "microgen.segmentation",

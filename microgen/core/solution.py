@@ -39,11 +39,13 @@ class Solution:
     tolerance: float
     seconds: float
     history: tuple[Step, ...] = field(default=(), repr=False)
+    small: float = float(SMALL)
+    """Targets below this many voxels are held to their sub-voxel volume, larger ones to their count."""
 
     @property
     def _errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         counts, volumes, targets = (t.numpy().astype(float) for t in (self.counts, self.subvoxel_volumes, self.targets))
-        return np.abs(counts / targets - 1), np.abs(volumes / targets - 1), targets >= SMALL
+        return np.abs(counts / targets - 1), np.abs(volumes / targets - 1), targets >= self.small
 
     @property
     def island_voxels(self) -> int:

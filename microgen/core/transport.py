@@ -54,12 +54,13 @@ def solve_weights(
     repair: bool = True,
     start: Float[Tensor, " n"] | None = None,
     rough: bool = False,
+    small: float = float(SMALL),
     on_step: OnStep | None = None,
 ) -> Solution:
     """Weights for which cell i has volume `volumes[i]` (µm^d, summing to the box), within `tolerance` of each.
 
     With `repair`, voxels detached from their grain are given to the neighbour that shares most faces with them, and
-    the counts are polished again.
+    the counts are polished again. Targets below `small` voxels are held to their sub-voxel volume, not to a count.
 
     `start` are weights of a similar problem: then the coarse grids are left out. `rough` stops where volumes are about
     right, cells of a few voxels aside, and does not polish: enough to see which cells are cut in two.
@@ -72,7 +73,8 @@ def solve_weights(
     _check(diagram, volumes, grid, tolerance)
     share = _array(volumes)
     problem = _Problem(diagram, share / share.sum(), grid, tolerance, repair=repair, on_step=on_step)
-    problem.rough = rough
+    problem.rough, problem.least = rough, small
+    problem.small = problem.share * grid.size < small
     weights = problem.coarse_to_fine() if start is None else _array(start)
     if rough:
         return replace(problem.measured(problem.newton(weights, grid)), seconds=time.perf_counter() - began)
@@ -135,7 +137,7 @@ class _Problem:
         on_step: OnStep | None,
     ):
         self.diagram, self.share, self.grid, self.tolerance = diagram, share, grid, tolerance
-        self.repair, self.on_step, self.rough = repair, on_step, False
+        self.repair, self.on_step, self.rough, self.least = repair, on_step, False, float(SMALL)
         self.order = (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
         self.tree = diagram.tree(self.order)
         self.history: list[Step] = []
@@ -312,6 +314,7 @@ class _Problem:
             subvoxel_volumes=torch.from_numpy(swept.volumes + (counts - swept.counts)),
             targets=torch.from_numpy(target),
             lost=torch.from_numpy(lost),
+            small=self.least,
             tolerance=self.tolerance,
             seconds=0.0,
         )

@@ -158,3 +158,12 @@ def test_tolerance_must_be_a_share(tolerance):
     grid = Grid((10, 10), (1.0, 1.0))
     with pytest.raises(InvalidParameter, match="tolerance"):
         solve_weights(*problem(1, 3, grid), grid, tolerance=tolerance)
+
+
+def test_all_targets_can_be_held_to_their_subvoxel_volume():
+    grid = Grid((120, 100), (0.5, 0.4))
+    sites, metrics, volumes = problem(3, 20, grid, spread=0.1)
+    solution = solve_weights(sites, metrics, volumes, grid, repair=False, small=np.inf)
+    assert solution.converged
+    assert solution.grains_below_400 == 20
+    assert np.abs(solution.subvoxel_volumes.numpy() / solution.targets.numpy() - 1).max() <= 0.01
