@@ -34,6 +34,8 @@ MODULES: tuple[str, ...] = (
     "exodus",
     "neper",
     "neper_ascii",
+    "tessellation",
+    "polyhedra_vtu",
     "dream3d",
     "dream3d_v7",
     "dream3d_grains",

@@ -109,9 +109,7 @@ def _visit(cell, bins, row, place, offset, radius, used, fresh):
             square += normal[axis] * normal[axis]
         height = 0.5 * (square + bins.weights[row] - bins.weights[other])
         scale = np.sqrt(square) * radius
-        if scale <= height:
-            continue
-        status = cut(cell, normal, height, scale)
+        status = cut(cell, normal, height, scale) if scale > height else 0
         if status < 0:
             return float(status)
         if status > 0:
@@ -203,3 +201,30 @@ def clip(bins, room, status, chunks):
             if status[i] == 0 and cell.size[1] > 0:
                 compact(cell, used, fresh)
                 _keep(cell, bins, room, i)
+
+
+@compiled
+def outlines(room, first_face, corners):
+    """Vertices around each face, anticlockwise seen from outside, as rows of `room.position[i]`; face after face.
+
+    `first_face` [n] counts the faces of the cells before; `corners` [faces + 1] says where each face's vertices begin.
+    """
+    n, most = room.owner.shape
+    at = np.zeros((most, most), np.int64)
+    lead = np.zeros(most, np.int64)
+    rows = np.zeros(corners[-1], np.int64)
+    for i in range(n):
+        for v in range(room.vertices[i]):
+            for k in range(3):
+                a = room.triple[i, v, k]
+                at[a, room.triple[i, v, (k + 1) % 3]] = v
+                lead[a] = v
+        for f in range(room.faces[i]):
+            v = lead[f]
+            for place in range(corners[first_face[i] + f], corners[first_face[i] + f + 1]):
+                rows[place] = v
+                for k in range(3):
+                    if room.triple[i, v, k] == f:
+                        before = room.triple[i, v, (k + 2) % 3]
+                v = at[f, before]
+    return rows
