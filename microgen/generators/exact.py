@@ -54,7 +54,7 @@ def _weighed(
 
 def _drawn(cells: Cells, volumes: np.ndarray, grid: Grid, tolerance: float, began: float) -> Solution:
     """The cells on the grid. Voxels that sharp corners leave alone go to a neighbour, as in `rebuild`."""
-    n, unit = len(cells), (np.prod(grid.lengths) / len(cells)) ** (2 / 3)
+    n, unit = len(cells), float(np.prod(grid.lengths) / len(cells)) ** (2 / 3)
     diagram = PowerDiagram(
         torch.from_numpy(cells.sites + np.asarray(grid.origin)),
         torch.eye(3, dtype=torch.float64).expand(n, 3, 3).contiguous() / unit,

@@ -36,6 +36,7 @@ MODULES: tuple[str, ...] = (
     "neper_ascii",
     "tessellation",
     "polyhedra_vtu",
+    "face_table",
     "dream3d",
     "dream3d_v7",
     "dream3d_grains",

@@ -139,6 +139,19 @@ def test_vtk_measures_the_same_volumes(sample, tmp_path):
     assert np.array_equal(mesh.cell_data["grain_id"], np.arange(1, 31))
 
 
+def test_the_table_of_faces_has_each_from_both_sides(sample, tmp_path):
+    write(sample, tmp_path / "rve.faces.csv")
+    rows = np.genfromtxt(tmp_path / "rve.faces.csv", delimiter=",", names=True)
+    inner = rows[rows["neighbour_id"] > 0]
+    here = {tuple(row)[:5]: row["area"] for row in inner}
+    for a, b, *shift, area in inner.tolist():
+        assert abs(here[b, a, *(-s for s in shift)] - area) < 1e-9
+    walls = rows["area"][rows["neighbour_id"] == 0].sum()
+    x, y, z = sample.grid.lengths
+    px, py, pz = sample.grid.periodic
+    assert abs(walls - 2 * (y * z * (not px) + x * z * (not py) + x * y * (not pz))) < 1e-9
+
+
 def test_two_periodic_cells_have_the_pieces_that_neper_counts():
     """As in a reference of Neper's own, two periodic truncated octahedra: 42 vertices and 27 faces."""
     sites = np.array(
@@ -151,7 +164,7 @@ def test_two_periodic_cells_have_the_pieces_that_neper_counts():
 def test_curved_cells_are_refused(tmp_path):
     grid = Grid((12, 12, 12), (1.0, 1.0, 1.0))
     sample = Polycrystal(grains=4, tolerance=0.2).sample(grid, seed=0)
-    for name in ("rve.tess", "rve.vtu"):
+    for name in ("rve.tess", "rve.vtu", "rve.faces.csv"):
         with pytest.raises(InvalidParameter, match="--cells laguerre"):
             write(sample, tmp_path / name)
         assert not (tmp_path / name).exists()

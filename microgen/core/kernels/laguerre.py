@@ -223,6 +223,7 @@ def outlines(room, first_face, corners):
             v = lead[f]
             for place in range(corners[first_face[i] + f], corners[first_face[i] + f + 1]):
                 rows[place] = v
+                before = 0
                 for k in range(3):
                     if room.triple[i, v, k] == f:
                         before = room.triple[i, v, (k + 2) % 3]
