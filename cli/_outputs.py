@@ -127,7 +127,7 @@ def tagged(path: Path, tag: str) -> Path:
     """The path with `tag` before its suffixes; of several dots only those of a format count (`a.damask.vti`)."""
     known = [
         suffix
-        for suffix in (".damask.vti", ".material.yaml", ".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz")
+        for suffix in (".damask.vti", ".faces.csv", ".material.yaml", ".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz")
         if path.name.lower().endswith(suffix)
     ]
     cut = len(path.name) - len(known[0] if known else path.suffix)

@@ -50,7 +50,10 @@ def volume_line(figures: Mapping[str, Any]) -> str:
     large, small = figures.get("volume_error_max_400"), figures.get("subvoxel_error_max")
     below = figures.get("grains_below_400", 0)
     parts = [] if large is None else [f"worst grain of 400 voxels or more off by {large:.2%} in voxels"]
-    if below and small is not None:
+    exact = figures.get("exact_error_max")
+    if exact is not None:
+        parts = [f"worst cell off by {exact:.1e}", *parts]
+    elif below and small is not None:
         parts.append(f"worst of the {below} smaller ones by {small:.2%} in sub-voxel volume")
     return "volumes   " + "; ".join(parts) + f"; {figures.get('island_voxels', 0)} island voxels repaired"
 
@@ -78,7 +81,8 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     """Grid and figures of one sample, as the JSON output has them."""
     figures = achieved(sample)
     assert isinstance(sample.grid, Grid)
-    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in FIGURES}}
+    exact = {name: figures[name] for name in ("exact_error_max",) if name in figures}
+    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in FIGURES}, **exact}
 
 
 def told_before(made: Provenance) -> dict[str, Any]:

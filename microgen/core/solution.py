@@ -41,6 +41,8 @@ class Solution:
     history: tuple[Step, ...] = field(default=(), repr=False)
     small: float = float(SMALL)
     """Targets below this many voxels are held to their sub-voxel volume, larger ones to their count."""
+    exact: Float[Tensor, " n"] | None = None
+    """Volumes of the cells themselves, without a grid, where these are what is held to the tolerance."""
 
     @property
     def _errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -77,8 +79,18 @@ class Solution:
         return int((~self._errors[2]).sum())
 
     @property
+    def exact_error_max(self) -> float | None:
+        """Largest relative error of a cell's own volume, where cells were made without a grid."""
+        return None if self.exact is None else float((self.exact / self.targets - 1).abs().max())
+
+    @property
     def worst(self) -> float:
-        """Largest error of what grains are held to: counts from 400 voxels on, sub-voxel volumes below."""
+        """Largest error of what grains are held to: counts from 400 voxels on, sub-voxel volumes below.
+
+        Cells made without a grid are held to their own volume.
+        """
+        if self.exact_error_max is not None:
+            return self.exact_error_max
         return max(self.volume_error_max_400, self.subvoxel_error_max)
 
     @property

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -68,6 +68,9 @@ class Polycrystal:
     """Lloyd steps that make the grains rounder and more alike."""
     tolerance: float = 0.01
     """Relative error allowed for each grain's volume."""
+    cells: Literal["ellipsoidal", "laguerre"] = "ellipsoidal"
+    """ellipsoidal: curved boundaries, shapes of their own, volumes met in voxels; laguerre: equiaxed grains with flat
+    boundaries, exact polyhedra whose volumes are met to 1e-6 without a grid."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", tuple(self.phases))
@@ -80,11 +83,19 @@ class Polycrystal:
         require(fine, "lloyd", "an integer from 0 to 1000", self.lloyd)
         fine = number(self.tolerance) and 0 < self.tolerance < 1
         require(fine, "tolerance", "a number between 0 and 1", self.tolerance, remedy="0.01 is usual.")
+        self._check_cells()
         _check_phases(self.phases)
         fine = self.texture.kind == "random" or len(self.texture.orientations) == len(self.phases)
         require(fine, "texture.orientations", "one set per phase", len(self.texture.orientations))
         fine = len(self.texture.misorientation) in (0, len(self.phases))
         require(fine, "texture.misorientation", "one set per phase, or none", len(self.texture.misorientation))
+
+    def _check_cells(self) -> None:
+        require(self.cells in ("ellipsoidal", "laguerre"), "cells", "ellipsoidal or laguerre", self.cells)
+        if self.cells == "laguerre" and self.aspect_ratio.mean > 1:
+            remedy = "Leave the aspect ratio out, or use cells ellipsoidal."
+            expected = "1 where cells are laguerre, which have no axes"
+            require(False, "aspect_ratio.mean", expected, self.aspect_ratio.mean, remedy=remedy)
 
     def sample(self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None) -> Microstructure:
         """One sample on the grid: grain_id, phase_id, the whole table of grains, and provenance.
@@ -93,13 +104,15 @@ class Polycrystal:
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
         sub-voxel volume, by more than the tolerance.
         """
+        from microgen.generators.exact import solve_exact
         from microgen.generators.solve import solve
 
         began = time.perf_counter()
         layout = self.layout(grid, seed=seed)
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
-        solution, reshaped = solve(layout, grid, tolerance=self.tolerance, steps=self.lloyd, progress=progress)
+        make = solve_exact if self.cells == "laguerre" else solve
+        solution, reshaped = make(layout, grid, tolerance=self.tolerance, steps=self.lloyd, progress=progress)
         layout, left = self.turned(layout, solution.labels.numpy(), grid, seed)
         sample = self._assemble(grid, layout, solution)
         achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
@@ -154,6 +167,8 @@ class Polycrystal:
         require(isinstance(grid, Grid), "grid", "a Grid", grid)
         fine = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0
         require(fine, "seed", "an integer >= 0", seed)
+        if self.cells == "laguerre" and grid.ndim != 3:
+            require(False, "shape", "3 numbers of voxels where cells are laguerre", grid.shape)
         require_voxels(self.grains, grid)
         # Measured laws carry their own scale in the quantiles; only a mean that was named binds.
         require_agreement(self.size.mean, implied_mean(self.size, self.grains, grid), self.grains, grid)
@@ -211,7 +226,7 @@ class Polycrystal:
         grains = Grains(
             layout.phase_id,
             layout.orientation,
-            volume=solution.counts.numpy() * grid.cell_measure,
+            volume=(solution.counts if solution.exact is None else solution.exact).numpy() * grid.cell_measure,
             volume_target=layout.volumes,
             sites=_within(solution.diagram.sites.numpy(), grid),
             metrics=solution.diagram.metrics.numpy(),
@@ -245,6 +260,8 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 def _achieved(solution: Solution, layout: Layout) -> dict[str, Any]:
     names = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400 island_voxels"
     figures = {name: getattr(solution, name) for name in names.split()}
+    if solution.exact_error_max is not None:
+        figures["exact_error_max"] = solution.exact_error_max
     return {
         "grains": len(layout.volumes),
         **figures,
