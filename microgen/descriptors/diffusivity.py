@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import prange
+from scipy.ndimage import label
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from microgen.compiled import compiled
 from microgen.descriptors.solid import Side, as_volume, side_of, voxel_grid
@@ -35,10 +38,28 @@ def effective_diffusivity(
     h = np.asarray(spacing)[order]
     wraps = np.array([False, *(periodic[k] and inside.shape[n] > 2 for n, k in enumerate(order) if n)])
     conductance = (h[0] / h) ** 2
+    inside = _spanning(inside, wraps)
+    if not inside.any():
+        return 0.0
     field, flux = _solve(inside, conductance, wraps, tolerance=tolerance, max_iterations=max_iterations)
     del field
     # Flux through one voxel's face under a unit difference over n voxels would be 1 / n.
     return flux * inside.shape[0] / (inside.shape[1] * inside.shape[2])
+
+
+def _spanning(inside: np.ndarray, wraps: np.ndarray) -> np.ndarray:
+    """Pieces, connected by faces, that reach from the first layer to the last. The others carry nothing, but conjugate
+    gradients would end with a rest of flux in them."""
+    labels = np.empty(inside.shape, np.int32)
+    count = int(label(inside, output=labels))  # pyright: ignore[reportArgumentType]
+    ends = [np.moveaxis(labels, axis, 0)[[-1, 0]].reshape(2, -1) for axis in (1, 2) if wraps[axis]]
+    pairs = np.hstack([np.zeros((2, 0), np.int32), *(both[:, (both > 0).all(0)] for both in ends)])
+    links = coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(count + 1, count + 1))
+    piece = connected_components(links, directed=False)[1]
+    first, last = (piece[np.unique(layer[layer > 0])] for layer in (labels[0], labels[-1]))
+    through = np.isin(piece, np.intersect1d(first, last))
+    through[0] = False
+    return through[labels]
 
 
 def _solve(

@@ -119,6 +119,23 @@ def test_diffusion_through_everything() -> None:
     assert effective_diffusivity(voxels(np.ones((5, 6, 7), bool)), of="solid") == pytest.approx(1)
 
 
+def test_pieces_that_end_carry_nothing() -> None:
+    balls = np.random.default_rng(0).random((20, 20, 20)) < 0.1  # far from reaching through
+    assert effective_diffusivity(voxels(balls), of="solid") == 0
+    through = np.zeros((8, 6, 6), bool)
+    through[:, :2] = True
+    alone = effective_diffusivity(voxels(through), of="solid")
+    through[:3, 4, 4] = through[5:, 4, 2] = True  # from either face, not to the other
+    assert effective_diffusivity(voxels(through), of="solid") == pytest.approx(alone) == pytest.approx(1 / 3)
+
+
+def test_diffusion_through_a_piece_that_only_the_border_joins() -> None:
+    solid = np.zeros((6, 5, 5), bool)
+    solid[:4, 0, 2] = solid[3:, 4, 2] = True
+    assert effective_diffusivity(voxels(solid), of="solid") > 0.01
+    assert effective_diffusivity(voxels(solid, periodic=False), of="solid") == 0
+
+
 def test_diffusion_around_balls_obeys_maxwell() -> None:
     """D_eff = (1 - f) / (1 + f/2) for a dilute cubic array of obstacles. Maxwell 1873."""
     u = ball(24, 6)
