@@ -104,7 +104,8 @@ def fill(path: str | Path, place: tuple[int, int] | None, pages: Iterator[np.nda
 def _labels(ms: Microstructure) -> tuple[str, np.ndarray, np.dtype]:
     """What the image shows, its values and their type."""
     if ms.grain_id is not None:
-        return _GRAINS, ms.grain_id, np.dtype(np.uint16 if ms.grain_id.max(initial=0) <= 65535 else np.uint32)
+        wide = any(layer.max(initial=0) > 65535 for layer in ms.grain_id)  # seen in the first layers of large samples
+        return _GRAINS, ms.grain_id, np.dtype(np.uint32 if wide else np.uint16)
     if ms.orientation is not None:
         name, remedy = "grain_id", one_array.UNSEGMENTED
         raise InvalidParameter(name, expected="a sample with grains", got=None, remedy=remedy)

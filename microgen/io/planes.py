@@ -81,7 +81,7 @@ def pour(file: Any, blocks: Iterable[np.ndarray]) -> None:
 
 
 def _on_disk(file: Any) -> bool:
-    return hasattr(os, "fdatasync") and isinstance(file, io.BufferedWriter)
+    return hasattr(os, "fdatasync") and isinstance(file, io.BufferedWriter | io.BufferedRandom)
 
 
 def _write(file: Any, data: np.ndarray) -> None:
