@@ -93,7 +93,7 @@ class Polycrystal:
     def _check_cells(self) -> None:
         require(self.cells in ("ellipsoidal", "laguerre"), "cells", "ellipsoidal or laguerre", self.cells)
         if self.cells == "laguerre" and self.aspect_ratio.mean > 1:
-            remedy = "Leave the aspect ratio out, or use cells ellipsoidal."
+            remedy = "Set the mean aspect ratio to 1, also beside a scan, or use cells ellipsoidal."
             expected = "1 where cells are laguerre, which have no axes"
             require(False, "aspect_ratio.mean", expected, self.aspect_ratio.mean, remedy=remedy)
 
