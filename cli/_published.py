@@ -52,7 +52,6 @@ def verdict(statistics: Mapping[str, Any]) -> TargetNotMet | None:
     if not missed:
         return None
     return TargetNotMet(
-        f"could not be met: {', '.join(missed)}. The sample was kept. Whatever the laws, sections of space-filling "
-        "grains spread in size by 0.35 or more, and are 1.4 to 1.8 times as long as wide on average. Or allow more "
-        "(tolerance)."
+        f"could not be met: {', '.join(missed)}. The sample was kept. Sections of space-filling grains spread in "
+        "size and shape by themselves, whatever the laws; allow more (tolerance), or give other numbers."
     )

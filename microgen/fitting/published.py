@@ -18,7 +18,7 @@ from microgen.errors import InvalidParameter
 from microgen.fitting.sections import Body, sections
 from microgen.fitting.statistics import Statistic, pooled
 from microgen.fitting.target import Target
-from microgen.fitting.wish_target import with_spread
+from microgen.fitting.wish_target import tolerances, with_spread
 from microgen.generators.laws import number
 from microgen.grid import Grid
 from microgen.microstructure import Microstructure, Phase
@@ -54,16 +54,11 @@ class SectionNumbers(Target):
         Raises InvalidParameter for other names than NAMES, numbers that cannot be, and no size among them.
         """
         wish, fine = with_spread(numbers, "{}_cv", scaled=False)
-        fine |= dict(tolerance or {})
-        for name, value in wish.items():
-            _check(name, value)
-            fine.setdefault(name, _usual(name, value))
-            if not fine[name] > 0:
-                raise InvalidParameter(f"tolerance of {name}", expected="a number above 0", got=fine[name])
+        fine = tolerances(wish, fine | dict(tolerance or {}), check=_check, usual=_usual)
         if not any(name in wish for name in SIZES):
             got = ", ".join(wish) or "none"
             raise InvalidParameter("numbers", expected=f"a size: {', '.join(SIZES[:2])} or {SIZES[2]}", got=got)
-        return cls(wish, {name: fine[name] for name in wish})
+        return cls(wish, fine)
 
     @property
     def statistics(self) -> dict[str, float]:

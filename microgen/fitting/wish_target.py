@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,16 +49,11 @@ class WishTarget(Target):
         numbers that cannot be.
         """
         wish, fine = with_spread(numbers, "{}_sd", scaled=True)
-        fine |= dict(tolerance or {})
         if not wish:
             raise InvalidParameter("wish", expected="one statistic or more", got="none")
-        for name, value in wish.items():
-            _check(name, value)
-            fine.setdefault(name, _usual(name, value))
-            if not fine[name] > 0:
-                raise InvalidParameter(f"tolerance of {name}", expected="a number above 0", got=fine[name])
+        fine = tolerances(wish, fine | dict(tolerance or {}), check=_check, usual=_usual)
         _check_pairs(wish)
-        return cls(wish, {name: fine[name] for name in wish}, (spacing or _spacing(wish),) * 3)
+        return cls(wish, fine, (spacing or _spacing(wish),) * 3)
 
     @property
     def grid(self) -> Grid:
@@ -146,6 +141,23 @@ def with_spread(numbers: Mapping[str, Any], spread: str, *, scaled: bool) -> tup
         if "tolerance" in value:
             fine[name] = float(value["tolerance"])
     return wish, fine
+
+
+def tolerances(
+    wish: Mapping[str, Any],
+    given: Mapping[str, float],
+    *,
+    check: Callable[[str, Any], None],
+    usual: Callable[[str, float], float],
+) -> dict[str, float]:
+    """Tolerance of each wish, the usual one where none is given. Raises InvalidParameter, and what `check` does."""
+    found: dict[str, float] = {}
+    for name, value in wish.items():
+        check(name, value)
+        found[name] = given[name] if name in given else usual(name, value)
+        if not found[name] > 0:
+            raise InvalidParameter(f"tolerance of {name}", expected="a number above 0", got=found[name])
+    return found
 
 
 def _check(name: str, value: Any) -> None:
