@@ -56,6 +56,11 @@ class Scan:
         return self.seen[0]
 
     @property
+    def kind(self) -> str:
+        """What was measured."""
+        return "volume" if self.first.facts.grid == "volume" else "scan"
+
+    @property
     def several(self) -> bool:
         """More than a map of the plane xy?"""
         return len(self.seen) > 1 or self.first.plane != "xy"

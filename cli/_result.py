@@ -65,12 +65,16 @@ def statistics_object(statistics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def closing(
-    statistics: Mapping[str, Any], reporter: Reporter, *, what: str = "two scans of this size show between them"
+    statistics: Mapping[str, Any],
+    reporter: Reporter,
+    *,
+    measured: str = "scan",
+    what: str = "two scans of this size show between them",
 ) -> None:
-    """The closing table: target against achieved, with what the scan itself can resolve."""
+    """The closing table: target (what was `measured`) against achieved, with what the target itself can resolve."""
     from microgen.report import statistics_table
 
-    table = statistics_table(statistics)
+    table = statistics_table(statistics, (measured, "sample"))
     reporter.say()
     reporter.table(table.columns, table.rows)
     reporter.say(f"inside: within the p95 of what {what}; held out: not fitted")

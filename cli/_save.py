@@ -38,8 +38,10 @@ def document(
     figures = achieved(sample)
     if scan is not None or statistics:
         figures |= {"statistics": statistics_object(statistics)}
+    request = job.request
+    if request.numbers is not None:
+        configuration |= {"numbers": str(request.numbers)}
     if scan is not None:
-        request = job.request
         configuration |= {"ebsd": scans_of(scan), "fit": request.fit, "threshold": request.threshold}
         configuration |= {"min_pixels": request.min_pixels}
         figures |= scan.objects()

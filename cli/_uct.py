@@ -57,7 +57,7 @@ class Fitted:
             return {}
         with job.reporter.stage("comparing with the volume", "compare"):
             found = microgen.compare(sample, self.target, seed=job.common.seed)
-        closing(found, job.reporter, what="blocks of the volume show among themselves")
+        closing(found, job.reporter, measured="volume", what="blocks of the volume show among themselves")
         outside = [name for name, s in found.items() if s.in_objective and not s.inside]
         if outside:
             job.reporter.warn(

@@ -126,8 +126,8 @@ def table(statistics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
     """Columns and rows for a reader: nothing was fitted, so there is no role."""
     from microgen.report import statistics_table
 
-    cells = statistics_table(statistics)
-    return ("statistic", "A", "B", *cells.columns[3:-1]), [row[:-1] for row in cells.rows]
+    cells = statistics_table(statistics, ("A", "B"))
+    return cells.columns[:-1], [row[:-1] for row in cells.rows]
 
 
 def verdict_of(found: Mapping[str, Any], outside: list[str]) -> str:

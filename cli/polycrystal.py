@@ -135,7 +135,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
             sample, missed = cast(Microstructure, error.best), error
     statistics: dict[str, Any] = {}
     if scan is not None:
-        with reporter.stage("comparing sections with the scan", "compare"):
+        with reporter.stage(f"comparing sections with the {scan.kind}", "compare"):
             statistics = microgen.compare(sample, scan.target, seed=job.common.seed)
     elif job.request.numbers:
         statistics = _published.compare(sample, job)
@@ -145,7 +145,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
     written += _look.preview_file(sample, job)
     reporter.say(volume_line(achieved(sample)))
     if scan is not None:
-        closing(statistics, reporter)
+        closing(statistics, reporter, measured=scan.kind, what=f"two {scan.kind}s of this size show between them")
     elif statistics:
         _wishes.tell(statistics, reporter, _published.COLUMNS)
     fields = {"seed": job.common.seed, "device": job.device, **sample_fields(sample)}

@@ -55,7 +55,7 @@ def render_report(
     parts = [_head(sample, statistics or {}, made, warnings=warnings, title=title)]
     parts.append(_glance(sample, segmented))
     if statistics:
-        parts.append(match_section(statistics))
+        parts.append(match_section(statistics, names=(_measured(made), "sample")))
     if "fit" in made.achieved:
         parts.append(fit_section(made.achieved["fit"]))
     if scan is not None:
@@ -148,9 +148,16 @@ def _head(
     kind = "voxels" if grid.ndim == 3 else "pixels"
     lead = f"{len(sample.grains)} grains on {' × '.join(map(str, grid.shape))} {kind}, seed {made.seed}"
     notes = "".join(markup.paragraph(text[:1].upper() + text[1:], style="warning") for text in warnings)
-    chips = markup.chips([*_volume_chip(made), *verdict_chips(statistics)])
+    chips = markup.chips([*_volume_chip(made), *verdict_chips(statistics, _measured(made))])
     words = markup.paragraph(lead, style="lead")
     return f"<header><h1>{escape(title or _title(made))}</h1>{words}{chips}{notes}</header>"
+
+
+def _measured(made: Provenance) -> str:
+    """What the sample was fitted to: a scan, a volume or numbers."""
+    if "numbers" in made.configuration:
+        return "numbers"
+    return "volume" if made.achieved.get("scan", {}).get("grid") == "volume" else "scan"
 
 
 def _volume_chip(made: Provenance) -> list[tuple[str, bool | None]]:

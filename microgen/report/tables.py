@@ -67,9 +67,12 @@ def verdict(statistic: StatisticLike) -> bool | None:
     return distance <= limit
 
 
-def statistics_table(statistics: Mapping[str, StatisticLike]) -> Table:
-    """One row a statistic; those the laws were corrected by come first, the others were never looked at before."""
-    columns = ("statistic", "scan", "sample", "distance", "noise floor", "p95", "inside", "role")
+def statistics_table(statistics: Mapping[str, StatisticLike], names: Sequence[str] = ("scan", "sample")) -> Table:
+    """One row a statistic; those the laws were corrected by come first, the others were never looked at before.
+
+    `names` say what target and achieved are.
+    """
+    columns = ("statistic", *names, "distance", "noise floor", "p95", "inside", "role")
     ordered = sorted(statistics.items(), key=lambda item: not item[1].in_objective)
     return Table(columns, tuple(_row(name, statistic) for name, statistic in ordered))
 

@@ -40,7 +40,7 @@ def texture_body(
     if volume is not None:
         parts.append(markup.section("Beside the scan", _pairs(volume, sample)))
     if comparison:
-        parts.append(match_section(comparison, BLOCKS))
+        parts.append(match_section(comparison, BLOCKS, names=("volume", "sample")))
     if "fit" in made.achieved:
         parts.append(fit_section(made.achieved["fit"]))
     cards = [_thickness(statistics, sample.grid.ndim), _curvatures(statistics), _trace(made)]

@@ -118,6 +118,22 @@ def test_verdicts_on_top(page: str) -> None:
     assert top.count('class="chip good"') == 2
 
 
+@pytest.mark.parametrize(
+    ("configuration", "achieved", "measured", "limit"),
+    [
+        ({}, {}, "scan", "the scan's own noise"),
+        ({}, {"scan": {"grid": "volume"}}, "volume", "the volume's own noise"),
+        ({"numbers": "steel.toml"}, {}, "numbers", "their tolerances"),
+    ],
+)
+def test_what_the_sample_was_fitted_to_is_named(sample, configuration, achieved, measured, limit) -> None:
+    made = Provenance("polycrystal", configuration, achieved=achieved)
+    text = Reader(render_report(sample, statistics=statistics(), provenance=made)).text
+    assert f"Does the sample match the {measured}?" in text
+    assert f"values of the {measured}" in text
+    assert limit in text
+
+
 def test_missed_tolerance_and_statistics_are_said(sample: Microstructure) -> None:
     assert sample.provenance is not None
     made = replace(sample.provenance, achieved={"volume_error_max_400": 0.03, "subvoxel_error_max": 0.001})

@@ -24,6 +24,11 @@ def test_a_row_holds_the_figures() -> None:
     assert row == ("diameter", "3.14 µm", "3.2 µm", "0.0477", "0.0601", "0.115", "yes", "objective")
 
 
+def test_columns_are_named_after_what_was_measured() -> None:
+    assert statistics_table({}).columns[1:3] == ("scan", "sample")
+    assert statistics_table({}, ("volume", "sample")).columns[1:3] == ("volume", "sample")
+
+
 @pytest.mark.parametrize(
     ("distance", "limit", "inside"),
     [(0.1, 0.1, True), (0.11, 0.1, False), (math.nan, 0.1, None), (0.1, math.nan, None), (None, 0.1, None)],
