@@ -5,6 +5,7 @@ Names load on first use, so that `import microgen` is quick.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.provenance import Provenance as Provenance
     from microgen.report import render_report as render_report
     from microgen.segmentation import segment_grains as segment_grains, threshold as threshold
+
+# OpenMP reads this once, when numba or torch loads it. Its own default lets a thread that waits for the others spin for
+# milliseconds: where other work shares the cores, steps of small boxes take three times as long, for want of the core
+# that is spun on. Nobody spins long here. (tests/benchmarks/threads.py)
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 # The command reads this line to tell this package from another one of the same import name.
 _DISTRIBUTION = "microgen-gpu"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,16 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outs = [f"--out={folder / name}" for name in ("rve.tif", "rve.csv", "rve.vti")]
     assert main(["polycrystal", *SMALL, "--quiet", *outs]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def small_search() -> Iterator[None]:
+    """Samples of a search small and made in this process: what a fit tells and keeps does not hang on their size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("microgen_cli._fit.cores", lambda: 1)
+        patch.setattr("microgen.fitting.quick.GRAINS", 150)
+        patch.setattr("microgen.fitting.wish_target.BLOCK", 40)
+        yield
 
 
 SMALL = ["--grains", "20", "--shape", "24", "20", "16", "--spacing", "0.5um", "--periodic", "xy"]

@@ -14,6 +14,7 @@ from microgen.errors import InvalidParameter
 SMALL = ["--shape", 48, 48, 48, "--fit", 4, "--out", "d.tif"]
 
 
+@pytest.mark.usefixtures("small_search")
 def test_a_porosity_and_a_thickness_are_met(microgen) -> None:
     done = microgen("design", "--porosity", 0.7, "--thickness", "150um", *SMALL, "--json")
     assert done.code == 0, done.err

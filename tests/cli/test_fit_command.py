@@ -11,11 +11,12 @@ from microgen_cli.main import main
 
 from microgen import Grid, Microstructure, Phase, read, read_provenance, write
 
+pytestmark = pytest.mark.usefixtures("small_search")
 SAMPLE = Path(__file__).parents[2] / "data" / "dual_phase.ang"
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fitted(small_search: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A volume made by microgen, and a small fit to it."""
     folder = tmp_path_factory.mktemp("fit")
     volume = ["--preset", "tubes", "--shape", "56", "56", "56", "--spacing", "5", f"--out={folder / 'uct.tif'}"]
@@ -41,7 +42,7 @@ def test_a_fit_says_what_it_found_and_writes_a_sample(fitted: Path) -> None:
     assert comparison["volume_fraction"]["distance"] < 0.1
     assert not comparison["separation"]["in_objective"]
     page = (fitted / "rve.html").read_text()
-    assert "Does the sample match the scan?" in page
+    assert "Does the sample match the volume?" in page
     assert "What the fit found" in page
 
 

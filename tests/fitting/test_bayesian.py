@@ -41,7 +41,7 @@ class Log:
         self.rows.append(dict(row))
 
 
-def fitted(*, search: str = "gp", evaluations: int = 32, seed: int = 0, log: Log | None = None) -> Outcome:
+def fitted(*, search: str = "gp", evaluations: int = 24, seed: int = 0, log: Log | None = None) -> Outcome:
     plan = Plan(evaluations, seed, search)
     runner = Runner(Bowl(0.02), total=plan.total, workers=1, log=log, progress=None)
     runner.run([Wanted({"a": 0.4, "b": 0.5, "idle": 0.5}, seed, "start")])
@@ -66,7 +66,7 @@ def test_the_lowest_place_is_found_and_what_does_nothing_is_said_to(whole: tuple
 
 def test_a_search_is_better_than_chance() -> None:
     better = [
-        fitted(seed=s, evaluations=20).seen < fitted(search="random", seed=s, evaluations=20).seen for s in range(3)
+        fitted(seed=s, evaluations=16).seen < fitted(search="random", seed=s, evaluations=16).seen for s in range(3)
     ]
     assert sum(better) >= 2
 
@@ -127,7 +127,7 @@ def test_samples_that_did_not_come_out_do_no_harm() -> None:
                 return Evaluation(WORST, {}, False, {}, dict(parameters))
             return super().evaluate(parameters, seed=seed, stage=stage)
 
-    plan = Plan(24, 0)
+    plan = Plan(16, 0)
     runner = Runner(Broken(), total=plan.total, workers=1, log=None, progress=None)
     runner.run([Wanted({"a": 0.9, "b": 0.9, "idle": 0.5}, 0, "start")])
     assert optimise(SPACE, plan, runner).seen < 1.5
