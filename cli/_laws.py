@@ -154,6 +154,8 @@ def prepare(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
         laws = override(fitted(scan, job), job.flags, job.given)
     elif job.request.numbers:
         laws = override(_published.fitted(job), job.flags, job.given)
+    if laws.cells == "laguerre" and (scan is not None or job.request.numbers):
+        reporter.say("note      exact cells have no axes: aspect ratio and fabric of the fit are left out")
     laws, grid = box(laws, job.request, job.given)
     laws.check(grid, seed=job.common.seed)
     check_memory(memory_need(grid, laws.grains))
@@ -187,6 +189,8 @@ def fixed(flags: Polycrystal, given: Iterable[str]) -> dict[str, float]:
 
 def override(laws: Polycrystal, flags: Polycrystal, given: Iterable[str]) -> Polycrystal:
     """`laws` with those fields that were given as flags: what the user says wins over what the scan says."""
+    if flags.cells == "laguerre":
+        laws = replace(laws, aspect_ratio=flags.aspect_ratio, fabric=flags.fabric)
     for name in given:
         parent, _, child = name.replace("-", "_").partition(".")
         if parent not in Polycrystal.__dataclass_fields__:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from microgen import read, read_provenance
 from tests.cli.conftest import SMALL
+
+SAMPLE = Path(__file__).parents[2] / "data" / "dual_phase.ang"
 
 
 def test_cells_are_exact_and_written_as_polyhedra(microgen) -> None:
@@ -17,6 +21,16 @@ def test_cells_are_exact_and_written_as_polyhedra(microgen) -> None:
     assert again.code == 0
     assert (read("a.tif").grain_id == read("b.tif").grain_id).all()  # type: ignore[union-attr]
     assert microgen("rerun", "a.tif", "--out", "c.tess").code == 0
+
+
+def test_beside_a_scan_they_are_equiaxed_and_that_is_said(microgen, small_search) -> None:
+    shape = ("--grains", 60, "--shape", 30, 30, 30)
+    done = microgen("polycrystal", "--ebsd", SAMPLE, *shape, "--cells", "laguerre", "--out", "a.tif", "--json")
+    assert done.code == 0, done.err
+    assert "exact cells have no axes" in done.err
+    assert done.json["exact_error_max"] <= 1e-6
+    assert read_provenance("a.tif").configuration["aspect_ratio"]["mean"] == 1
+    assert microgen("rerun", "a.tif", "--out", "b.tif").code == 0
 
 
 def test_long_grains_and_planes_are_refused(microgen) -> None:
