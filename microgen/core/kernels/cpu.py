@@ -5,6 +5,7 @@ Work is split in a fixed number of chunks and summed in their order, so results 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ class Wanted(NamedTuple):
     """Voxels that changes of the weights up to `reach` can flip are recorded; negative: none."""
     shares: bool = True
     """Record those too whose shares can change; without, sub-voxel volumes do not follow from the records."""
+    counts: bool = True
+    """Without them a part can be labelled in the memory of its labels, however many sites there are."""
 
 
 class Sweep(NamedTuple):
@@ -59,6 +62,14 @@ class Sweep(NamedTuple):
     flip: np.ndarray  # int32 [CHUNKS, cap, 3]: winner, second and third of voxels near an interface
     flip_gap: np.ndarray  # float32 [CHUNKS, cap, 4]: gap and variation across the voxel, of the second and the third
     flip_used: np.ndarray  # int64 [CHUNKS]
+
+
+class Part(NamedTuple):
+    """The part of the lattice that is swept, and where its labels go."""
+
+    labels: np.ndarray  # int32 [end - corner]; shape (1, 1, 1) when not asked for
+    corner: np.ndarray  # int64 [3]: first voxel, multiples of COARSE, so that boxes are those of a sweep of the whole
+    end: np.ndarray  # int64 [3]: one past the last
 
 
 class Work(NamedTuple):
@@ -119,24 +130,28 @@ def _fill(lattice, low, size, site, want, out, counts, volumes):
     """A box with one survivor: no voxel needs to be looked at."""
     high = np.minimum(low + size, lattice.shape)
     n = np.prod(high - low)
-    counts[site] += n
-    volumes[site] += n
+    if want.counts:
+        counts[site] += n
+        volumes[site] += n
     if want.labels:
-        out[low[0] : high[0], low[1] : high[1], low[2] : high[2]] = site + 1
+        a, b, c = out.corner[0], out.corner[1], out.corner[2]
+        out.labels[low[0] - a : high[0] - a, low[1] - b : high[1] - b, low[2] - c : high[2] - c] = site + 1
 
 
 @leaf
-def _tally(lattice, low, site, winner, labelled, out, counts):
-    """Counts, and labels when wanted, of an evaluated block."""
+def _tally(lattice, low, site, winner, want, out, counts):
+    """Counts and labels, when wanted, of an evaluated block."""
+    labels, a, b, c = out.labels, out.corner[0], out.corner[1], out.corner[2]
     for r in range(SIDE * SIDE):
         ix, iy = low[0] + r // SIDE, low[1] + r % SIDE
         if ix >= lattice.shape[0] or iy >= lattice.shape[1]:
             continue
         for q in range(min(ROW, lattice.shape[2] - low[2])):
             owner = site[winner[r * ROW + q]]
-            counts[owner] += 1
-            if labelled:
-                out[ix, iy, low[2] + q] = owner + 1
+            if want.counts:
+                counts[owner] += 1
+            if want.labels:
+                labels[ix - a, iy - b, low[2] + q - c] = owner + 1
 
 
 @leaf
@@ -236,7 +251,7 @@ def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
         _pairs(site, m, area, chunk, sweep)
     else:
         lowest(work.cost, m, work.low, work.who)
-    _tally(lattice, low, site, work.who[0], want.labels, out, sweep.counts[chunk])
+    _tally(lattice, low, site, work.who[0], want, out, sweep.counts[chunk])
 
 
 @compiled
@@ -297,14 +312,16 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
 
 @compiled(parallel=True)
 def _run(tree, lattice, want, out, sweep):
-    """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS in memory order."""
-    nx, ny, nz = (lattice.shape + COARSE - 1) // COARSE
+    """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS of the part in memory order."""
+    first = out.corner // COARSE
+    nx, ny, nz = (out.end + COARSE - 1) // COARSE - first
     total = nx * ny * nz
     for chunk in prange(CHUNKS):
         work = _work(512, len(tree.order))
         start = np.empty(3, np.int64)
         for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
+            start += first
             start *= COARSE
             while not _coarse(tree, lattice, start, work, want, out, chunk, sweep):
                 work = _work(2 * work.site.shape[1], len(tree.order))
@@ -335,5 +352,16 @@ def sweep(tree: SiteTree, lattice: Lattice, want: Wanted, room: Sweep | None = N
     for array in (room.counts, room.volumes, room.pair_used, room.flip_used):
         array.fill(0)
     labels = np.empty(lattice.shape if want.labels else (1, 1, 1), np.int32)
-    _run(tree, lattice, want, labels, room)
+    _run(tree, lattice, want, Part(labels, np.zeros(3, np.int64), lattice.shape), room)
     return room._replace(labels=labels, counts=room.counts.sum(0), volumes=room.volumes.sum(0))
+
+
+def label_part(tree: SiteTree, lattice: Lattice, start: Sequence[int], stop: Sequence[int]) -> np.ndarray:
+    """int32 [stop - start]: the labels of a part of the lattice, bit for bit those of a sweep of the whole."""
+    low = np.array(start, np.int64) // COARSE * COARSE
+    end = np.minimum(-(-np.array(stop, np.int64) // COARSE) * COARSE, lattice.shape)
+    labels = np.empty(end - low, np.int32)
+    room = buffers(lattice._replace(shape=np.ones(3, np.int64)), 1, flips=False)
+    want = Wanted(True, False, -1.0, counts=False)
+    _run(tree, lattice, want, Part(labels, low, end), room)
+    return labels[tuple(slice(a - k, b - k) for a, b, k in zip(start, stop, low))]
