@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -119,6 +119,10 @@ class Labels(Protocol):
 
     def labels(self, start: tuple[int, ...], stop: tuple[int, ...]) -> np.ndarray:
         """int32 [stop - start]: the labels 1..n of the voxels start <= index < stop."""
+        ...
+
+    def many(self, boxes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]]) -> Iterator[np.ndarray]:
+        """The labels of one box (start, stop) after the other; some may be made ahead."""
         ...
 
 

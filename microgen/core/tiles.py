@@ -7,7 +7,7 @@ before where they touch, and the largest piece of a label is the grain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,6 +58,10 @@ class Tiles:
         here = np.logical_and.reduce([(k >= a) & (k < b) for k, a, b in zip(at, start, stop)])
         labels[tuple(k[here] - a for k, a in zip(at, start))] = self.repairs.after[low:high][here]
         return labels
+
+    def many(self, boxes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]]) -> Iterator[np.ndarray]:
+        """Labels of one box (start, stop) after the other."""
+        return (self.labels(start, stop) for start, stop in boxes)
 
     def slabs(self) -> Iterator[tuple[int, np.ndarray]]:
         """First layer and labels of slabs across x, in order: together the volume as it would lie in memory."""
