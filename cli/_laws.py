@@ -151,7 +151,8 @@ def prepare(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
         laws = override(_published.fitted(job), job.flags, job.given)
     laws, grid = box(laws, job.request, job.given)
     laws.check(grid, seed=job.common.seed)
-    check_memory(memory_need(grid, laws.grains))
+    if job.samples:  # a single one may be streamed where there is no room for it
+        check_memory(memory_need(grid, laws.grains))
     reporter.say(grid_line(grid, laws.grains))
     return laws, grid
 

@@ -125,6 +125,10 @@ class Labels(Protocol):
         """The labels of one box (start, stop) after the other; some may be made ahead."""
         ...
 
+    def on(self, grid: Grid) -> np.ndarray:
+        """int32 [grid.shape]: the labels on another grid of the box, islands as they are there."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class TiledMicrostructure:
@@ -153,6 +157,14 @@ class TiledMicrostructure:
         keep = [k for k in range(3) if k != axis]
         parts = ("shape", "spacing", "origin", "periodic")
         return self._on(Grid(*(tuple(getattr(self.grid, name)[k] for k in keep) for name in parts)), labels)
+
+    def coarse(self, most: int = 128) -> Microstructure:
+        """The whole on a grid of at most so many points along an axis, for pictures: small islands are left in it."""
+        step = max(1.0, max(self.grid.shape) / most)
+        shape = tuple(max(1, round(n / step)) for n in self.grid.shape)
+        spacing = tuple(length / n for length, n in zip(self.grid.lengths, shape))
+        grid = Grid(shape, spacing, self.grid.origin, self.grid.periodic)
+        return self._on(grid, self.tiles.on(grid))
 
     def whole(self) -> Microstructure:
         """All of it in memory."""

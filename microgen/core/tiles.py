@@ -63,6 +63,10 @@ class Tiles:
         """Labels of one box (start, stop) after the other."""
         return (self.labels(start, stop) for start, stop in boxes)
 
+    def on(self, grid: Grid) -> np.ndarray:
+        """int32 [grid.shape]: the labels on another grid of the box, islands as they are there: for pictures."""
+        return self.diagram.labels(grid).numpy()
+
     def slabs(self) -> Iterator[tuple[int, np.ndarray]]:
         """First layer and labels of slabs across x, in order: together the volume as it would lie in memory."""
         nx, ny, nz = self.grid.shape

@@ -61,3 +61,13 @@ def test_a_missed_volume_is_told_with_the_best_sample(monkeypatch: pytest.Monkey
 def test_a_plane_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="streamed"):
         Polycrystal(20).stream(Grid((40, 40), (1.0, 1.0)), seed=0)
+
+
+def test_a_coarse_look_has_the_box_and_its_grains() -> None:
+    tiled = Polycrystal(10).stream(GRID, seed=1)
+    coarse, fine = tiled.coarse(18), tiled.whole()
+    assert coarse.grid.shape == (18, 10, 9)
+    assert coarse.grid.lengths == pytest.approx(GRID.lengths)
+    # A coarse centre is the corner of eight fine voxels: one of these has its label nearly everywhere.
+    nearest = np.stack([fine.grain_id[a::2, b::2, c::2] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
+    assert (nearest == coarse.grain_id).any(0).mean() > 0.99
