@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from microgen import Grid, Polycrystal, TiledMicrostructure
 from microgen.errors import EnvironmentProblem, InvalidParameter, NotConverged
 from microgen.io import check_streamed
+from microgen.io.cluster import check_cluster, on_cluster
 
 from . import _look
 from ._job import Job
@@ -46,6 +48,8 @@ def check(job: Job) -> None:
     if found:
         expected = "outputs .zarr, .tif or .csv of one volume, and no page of it"
         raise InvalidParameter("--stream", expected=expected, got=found)
+    if job.request.cluster and not job.common.dry_run:
+        check_cluster(job.request.cluster)
 
 
 def wanted(job: Job, laws: Polycrystal, grid: Grid) -> bool:
@@ -75,7 +79,8 @@ def run(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
         except NotConverged as error:
             sample, missed = cast(TiledMicrostructure, error.best), error
     sample = document(sample, job, scan=scan, statistics={})
-    written = save(sample, job.outputs, job)
+    with on_cluster(sample, job.request.cluster) if job.request.cluster else nullcontext(sample) as parts:
+        written = save(parts, job.outputs, job)
     if job.preview:
         written += _look.preview_file(sample.coarse(), job)
     reporter.say(volume_line(achieved(sample)))
