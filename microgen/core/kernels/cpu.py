@@ -85,6 +85,9 @@ class Work(NamedTuple):
     local: np.ndarray  # float64 [capacity, 3]: gradients of the block's candidates
     point: np.ndarray  # float64 [3]: a voxel's centre
     widest: np.ndarray  # float64 [capacity]: gap beyond which a candidate shares no voxel of the block
+    corner: np.ndarray  # float64 [3]: centre of the block's first voxel
+    c: np.ndarray  # float64 [3]: centre of the box at hand
+    h: np.ndarray  # float64 [3]: its half-widths
     room: Room  # for one shared voxel
     seen: np.ndarray  # int64 [n + 1]: see several_images
 
@@ -108,12 +111,15 @@ def _work(capacity, n):
         np.empty((capacity, 3)),
         np.empty(3),
         np.empty(capacity),
+        np.empty(3),
+        np.empty(3),
+        np.empty(3),
         Room(np.empty(capacity, np.int64), np.empty((capacity, 8)), np.empty(capacity), np.empty((PLANES, PLANES, 5))),
         np.zeros(n + 1, np.int64),
     )
 
 
-@compiled
+@leaf
 def _box(lattice, low, size, margin, offset, c, h):
     """Centre (minus offset) and half-widths of the box of voxels low .. low + size, cut at the lattice's end.
 
@@ -125,17 +131,21 @@ def _box(lattice, low, size, margin, offset, c, h):
         h[a] = (0.5 * (high - low[a] - 1) + margin) * lattice.step[a]
 
 
-@compiled
+@leaf
 def _fill(lattice, low, size, site, want, out, counts, volumes):
     """A box with one survivor: no voxel needs to be looked at."""
-    high = np.minimum(low + size, lattice.shape)
-    n = np.prod(high - low)
+    x, y, z = low[0], low[1], low[2]
+    nx, ny = min(size[0], lattice.shape[0] - x), min(size[1], lattice.shape[1] - y)
+    nz = min(size[2], lattice.shape[2] - z)
     if want.counts:
-        counts[site] += n
-        volumes[site] += n
+        counts[site] += nx * ny * nz
+        volumes[site] += nx * ny * nz
     if want.labels:
-        a, b, c = out.corner[0], out.corner[1], out.corner[2]
-        out.labels[low[0] - a : high[0] - a, low[1] - b : high[1] - b, low[2] - c : high[2] - c] = site + 1
+        labels, a, b, c = out.labels, out.corner[0], out.corner[1], out.corner[2]
+        for i in range(x - a, x - a + nx):
+            for j in range(y - b, y - b + ny):
+                for k in range(z - c, z - c + nz):
+                    labels[i, j, k] = site + 1
 
 
 @leaf
@@ -226,52 +236,58 @@ class _Block(NamedTuple):
     shape: np.ndarray
 
 
+@leaf
+def _costs(lattice, low, m, work, offset, size):
+    """Costs of the m candidates in level 3 of the workspace; are several of them images of one site?"""
+    for a in range(3):
+        work.corner[a] = lattice.start[a] + low[a] * lattice.step[a] - offset[a]
+    _box(lattice, low, size, 0.5, offset, work.c, work.h)
+    costs(work.cand[3], m, work.corner, lattice.step, work.cost)
+    return several_images(work.cand[3], work.site[3], m, work.c, work.h, lattice.lengths, work.seen)
+
+
+@leaf
+def _label_block(lattice, low, m, work, want, out, sweep, chunk):
+    """Labels and counts of a block whose costs are known."""
+    lowest(work.cost, m, work.low, work.who)
+    _tally(lattice, low, work.site[3], work.who[0], want, out, sweep.counts[chunk])
+
+
 @compiled
-def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
-    """A block of SIDE x SIDE x ROW voxels whose m candidates are in level 3 of the workspace."""
-    cand, site, step = work.cand[3], work.site[3], lattice.step
-    c, h, size = np.empty(3), np.empty(3), np.array([SIDE, SIDE, ROW])
-    _box(lattice, low, size, 0.5, offset, c, h)
-    start = lattice.start + low * step - offset
-    costs(cand, m, start, step, work.cost)
-    if several_images(cand, site, m, c, h, lattice.lengths, work.seen):
-        keep_nearest_images(cand, site, m, start, step, c, h, lattice.lengths, work.cost)
-    if want.volumes:
+def _keep_nearest(lattice, m, work):
+    cand, site, start = work.cand[3], work.site[3], work.corner
+    keep_nearest_images(cand, site, m, start, lattice.step, work.c, work.h, lattice.lengths, work.cost)
+
+
+@compiled
+def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
+    """Labels, counts, volumes and interface terms of a block whose costs are known."""
+    cand, site, step, c, h = work.cand[3], work.site[3], lattice.step, work.c, work.h
+    lowest(work.cost, m, work.low, work.who)
+    if m > MANY:
+        m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(_reach(want), 0.0), work.local)
         lowest(work.cost, m, work.low, work.who)
-        if m > MANY:
-            m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(_reach(want), 0.0), work.local)
-            lowest(work.cost, m, work.low, work.who)
-        second_lowest(work.cost, m, work.low)
-        area, half = np.zeros((m, m)), np.empty((m, m))
-        half_variations(cand, m, c, step, h, work.local, half)
-        box = _Block(start, step, np.minimum(size, lattice.shape - low))
-        flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
-        used = _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
-        sweep.flip_used[chunk] = used
-        _pairs(site, m, area, chunk, sweep)
-    else:
-        lowest(work.cost, m, work.low, work.who)
+    second_lowest(work.cost, m, work.low)
+    area, half = np.zeros((m, m)), np.empty((m, m))
+    half_variations(cand, m, c, step, h, work.local, half)
+    box = _Block(work.corner, step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
+    flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
+    used = _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
+    sweep.flip_used[chunk] = used
+    _pairs(site, m, area, chunk, sweep)
     _tally(lattice, low, site, work.who[0], want, out, sweep.counts[chunk])
 
 
-@compiled
+@leaf
 def _narrow(lattice, low, size, level, m, work, offset, want, out, chunk, sweep):
     """Candidates of a box from those of its parent; fills the box and returns 0 when one is left."""
-    c, h = np.empty(3), np.empty(3)
+    # A leaf, as a million boxes are narrowed in a sweep: counting references to all these arrays took half its time.
+    c, h = work.c, work.h
     _box(lattice, low, size, 0.5 if want.volumes else 0.0, offset, c, h)
     slack = 2 * max(want.reach, 0.0)
-    kept = cull(
-        work.cand[level - 1],
-        work.site[level - 1],
-        m,
-        c,
-        h,
-        lattice.lengths,
-        slack,
-        work.cand[level],
-        work.site[level],
-        work.val,
-    )
+    above, mine = level - 1, level
+    cand, site = work.cand[above], work.site[above]
+    kept = cull(cand, site, m, c, h, lattice.lengths, slack, work.cand[mine], work.site[mine], work.val)
     if kept == 1:
         _fill(lattice, low, size, work.site[level, 0], want, out, sweep.counts[chunk], sweep.volumes[chunk])
         return 0
@@ -306,7 +322,12 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
                     for below[1] in range(low[1], min(low[1] + middle[1], end[1]), SIDE):
                         m2 = _narrow(lattice, below, small, 3, m1, work, offset, want, out, chunk, sweep)
                         if m2:
-                            _block(lattice, below, m2, work, offset, want, out, chunk, sweep)
+                            if _costs(lattice, below, m2, work, offset, small):
+                                _keep_nearest(lattice, m2, work)
+                            if want.volumes:
+                                _measure_block(lattice, below, m2, work, want, out, chunk, sweep)
+                            else:
+                                _label_block(lattice, below, m2, work, want, out, sweep, chunk)
     return True
 
 
