@@ -59,6 +59,7 @@ READABLE: dict[str, dict[str, Any]] = {
     "--out": {"show_default": False},
     "--samples": {"show_default": False},
     "--member": {"show_default": False},
+    "--cluster": {"show_default": False},
 }
 """How flags read in the help where the parameter class speaks of radians or objects."""
 
@@ -163,6 +164,7 @@ def _check_whole(name: str, values: list[str]) -> None:
 def given_flags(common: Common) -> dict[str, Any]:
     """The flags that say what to make, as written; not where to put it or how to talk about it."""
     talk = {field.name.replace("_", "-") for field in fields(common)} | {"report", "stl-grains", "samples", "preview"}
+    talk |= {"stream", "cluster"}
     return {name: value for name, value in json.loads(common.given).items() if name not in talk}
 
 

@@ -158,7 +158,8 @@ def prepare(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
         reporter.say("note      exact cells have no axes: aspect ratio and fabric of the fit are left out")
     laws, grid = box(laws, job.request, job.given)
     laws.check(grid, seed=job.common.seed)
-    check_memory(memory_need(grid, laws.grains))
+    if job.samples:  # a single one may be streamed where there is no room for it
+        check_memory(memory_need(grid, laws.grains))
     reporter.say(grid_line(grid, laws.grains))
     return laws, grid
 

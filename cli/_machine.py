@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from microgen import Grid
@@ -13,6 +15,8 @@ from ._units import bytes_text
 LIBRARIES = 600 << 20
 BYTES_A_VOXEL = 60
 BYTES_A_GRAIN = 4000
+STREAMED_BYTES_A_VOXEL = 20
+SLABS = 1 << 30
 
 WORTH_STARTING = 3_000_000
 """Voxels in all; a process takes some seconds to start, in which one core labels about as many."""
@@ -32,19 +36,35 @@ def available_memory() -> int | None:
     return min(known) if known else None
 
 
-def check_memory(need: int) -> None:
+def check_memory(need: int, *, remedy: str = "Ask for fewer voxels (--shape) or grains (--grains).") -> None:
     """Refuse a run that would not fit, before anything is allocated."""
     free = available_memory()
     if free is not None and need > free:
         raise EnvironmentProblem(
-            f"the run needs about {bytes_text(need)} of memory and {bytes_text(free)} is free. "
-            "Ask for fewer voxels (--shape) or grains (--grains)."
+            f"the run needs about {bytes_text(need)} of memory and {bytes_text(free)} is free. {remedy}"
         )
 
 
 def memory_need(grid: Grid, grains: int) -> int:
     """Bytes of a run, about: what was measured over grids of 64³ to 256³, and the libraries themselves."""
     return LIBRARIES + grid.size * BYTES_A_VOXEL + grains * BYTES_A_GRAIN
+
+
+def stream_need(grid: Grid, grains: int) -> int:
+    """Bytes of a run that never holds its labels: the solver's records of the boundaries, and a slab."""
+    return LIBRARIES + SLABS + grid.size * STREAMED_BYTES_A_VOXEL + grains * BYTES_A_GRAIN
+
+
+def largest(grid: Grid, grains: int, need: Callable[[Grid, int], int], free: int) -> Grid:
+    """The largest grid of the same proportions, with grains of the same size, whose need is met."""
+    scale = 1.0
+    while scale > 0.01:
+        shape = tuple(max(1, int(n * scale)) for n in grid.shape)
+        part = Grid(shape, grid.spacing, periodic=grid.periodic)
+        if need(part, math.ceil(grains * part.size / grid.size)) <= free:
+            return part
+        scale *= 0.98
+    return Grid((1,) * grid.ndim, grid.spacing)
 
 
 def workers(grid: Grid, samples: int, need: int) -> int:

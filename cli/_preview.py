@@ -16,7 +16,7 @@ from . import _published
 from ._job import Job
 from ._json import dumps, plain
 from ._laws import Scan, box, override
-from ._machine import available_memory, memory_need
+from ._machine import available_memory, memory_need, stream_need
 from ._result import grid_line, grid_object
 from ._units import bytes_text
 
@@ -27,7 +27,7 @@ SECTION_TO_SPHERE = 1.27
 def preview(job: Job, scan: Scan | None) -> int:
     """Print the run on stdout and stop; nothing of the sample is allocated."""
     laws, grid = _resolved(job, scan)
-    need, free = memory_need(grid, laws.grains), available_memory()
+    need, free = (stream_need if job.request.streams else memory_need)(grid, laws.grains), available_memory()
     text = f"memory    about {bytes_text(need)}" + (f" of {bytes_text(free)} free" if free else "")
     if job.common.json:
         print(dumps(_object(job, laws, grid) | {"memory_bytes": need}))

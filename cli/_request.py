@@ -54,6 +54,11 @@ class Request:
     """Write a self-contained HTML page: its name, or a folder for report.html."""
     stl_grains: Path | None = None
     """Folder for one closed STL a grain."""
+    stream: bool = False
+    """Never hold the voxels: they are made and written part by part, to .zarr, .tif and .csv. A run whose voxels would
+    not fit in memory does so by itself. The files are the same, and it takes about a third longer."""
+    cluster: str = ""
+    """Address of a Dask scheduler (tcp://host:8786) whose workers make the parts of a streamed sample."""
     preview: bool = False
     """When done, open a window with the sample; without a screen write NAME_preview.png beside it. Of an ensemble:
     always the picture, with all members."""
@@ -77,6 +82,11 @@ class Request:
         beside = bool(self.ebsd or self.sites)
         demand(not (self.numbers and beside), "--numbers", "no --ebsd and no --sites beside it", self.numbers)
         demand(not (self.ebsd and self.sites), "--sites", "no --ebsd beside it", self.sites, remedy=clash)
+
+    @property
+    def streams(self) -> bool:
+        """Asked to be streamed?"""
+        return self.stream or bool(self.cluster)
 
     @property
     def scans(self) -> tuple[tuple[str, Path], ...]:

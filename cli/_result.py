@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from microgen import Grid, Microstructure, Provenance
+from microgen import Grid, Microstructure, Provenance, TiledMicrostructure
 from microgen.provenance import tool_version
 
 from ._json import dumps
@@ -24,7 +24,7 @@ FIGURES = (
 """Figures of a polycrystal, as its provenance and the JSON output name them."""
 
 
-def achieved(sample: Microstructure) -> dict[str, Any]:
+def achieved(sample: Microstructure | TiledMicrostructure) -> dict[str, Any]:
     """The figures of a sample."""
     return dict(sample.provenance.achieved) if sample.provenance else {}
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import microgen
-from microgen import Microstructure, Provenance
+from microgen import Microstructure, Provenance, TiledMicrostructure
 from microgen.io.atomic import atomic_path
 
 from ._fit import fit_object
 from ._job import Job
 from ._laws import Scan
 from ._outputs import PAGE, Outputs, format_for
+from ._progress import Progress
 from ._result import achieved, finish, result_object, statistics_object, told_before
 
 
@@ -29,9 +31,10 @@ def already_there(job: Job) -> bool:
     return True
 
 
-def document(
-    sample: Microstructure, job: Job, *, scan: Scan | None, statistics: Mapping[str, Any], member: int = 0
-) -> Microstructure:
+Sample = TypeVar("Sample", Microstructure, TiledMicrostructure)
+
+
+def document(sample: Sample, job: Job, *, scan: Scan | None, statistics: Mapping[str, Any], member: int = 0) -> Sample:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("polycrystal")
     configuration = {**made.configuration, "run": job.identity(member)}
@@ -60,17 +63,24 @@ def scans_of(scan: Scan) -> str | list[str]:
     return [f"{each.plane}={each.path}" for each in scan.seen]
 
 
-def save(sample: Microstructure, outputs: Outputs, job: Job) -> list[Path]:
+def save(sample: Microstructure | TiledMicrostructure, outputs: Outputs, job: Job) -> list[Path]:
     """Write the files of one sample, and its STLs; returns their paths."""
     with job.reporter.stage("writing", "write") as progress:
         for k, path in enumerate(outputs.files):
             progress(k / len(outputs.files), path.name)
-            microgen.write(sample, path, format=format_for(path, job.common.format), overwrite=job.replaces)
-        if outputs.stl_folder is not None:
+            tell = partial(_part, progress, k / len(outputs.files), 1 / len(outputs.files), path.name)
+            how: dict[str, Any] = {"format": format_for(path, job.common.format), "overwrite": job.replaces}
+            microgen.write(sample, path, progress=tell, **how)
+        if outputs.stl_folder is not None and isinstance(sample, Microstructure):
             from microgen.io.stl import write_grains
 
             write_grains(sample, outputs.stl_folder, overwrite=job.replaces, progress=progress)
     return [*outputs.files, *outputs.beside, *([outputs.stl_folder] if outputs.stl_folder else [])]
+
+
+def _part(progress: Progress, done: float, share: float, name: str, fraction: float, message: str) -> None:
+    """Progress of one of several files."""
+    progress(done + share * fraction, f"{name}, {message}")
 
 
 def save_report(

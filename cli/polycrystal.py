@@ -15,7 +15,7 @@ from microgen.errors import NotConverged
 from microgen.provenance import sha256
 from microgen.report import ensemble_summary
 
-from . import _ensemble, _look, _published, _sites, _wishes
+from . import _ensemble, _look, _published, _sites, _stream, _wishes
 from ._fit import fit_object
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Job
@@ -65,6 +65,8 @@ def run(
     if already_there(job):
         return 0
     laws, grid = prepare(job, scan)
+    if _stream.wanted(job, laws, grid):
+        return _stream.run(job, scan, laws, grid)
     return single(job, scan, laws, grid)
 
 
@@ -95,6 +97,7 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
     if not common.dry_run:
         _ensemble.check(job) if request.samples else outputs.check(overwrite=job.replaces)
         _look.check(job)
+    _stream.check(job)
     return job
 
 

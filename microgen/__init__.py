@@ -35,7 +35,11 @@ if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the
     from microgen.io import read as read, write as write
     from microgen.io.atlas_table import read_atlas as read_atlas
     from microgen.io.sidecar import read_provenance as read_provenance
-    from microgen.microstructure import Microstructure as Microstructure, Phase as Phase
+    from microgen.microstructure import (
+        Microstructure as Microstructure,
+        Phase as Phase,
+        TiledMicrostructure as TiledMicrostructure,
+    )
     from microgen.provenance import Provenance as Provenance
     from microgen.report import render_report as render_report
     from microgen.segmentation import segment_grains as segment_grains, threshold as threshold
@@ -66,6 +70,7 @@ _HOME = {
     "SizeLaw": "microgen.generators.laws",
     "Target": "microgen.fitting.target",
     "Texture": "microgen.generators.laws",
+    "TiledMicrostructure": "microgen.microstructure",
     "compare": "microgen.fitting.compare",
     "describe": "microgen.descriptors.describe",
     "fit": "microgen.fitting.fit",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -110,3 +112,65 @@ class Microstructure:
             for name in ("phase_id", "grain_id", "orientation", "level_set", "grey", "measured")
         }
         return replace(self, grid=grid, grains=self.grains if grains_kept else None, **arrays)
+
+
+class Labels(Protocol):
+    """What makes any part of a volume of labels."""
+
+    def labels(self, start: tuple[int, ...], stop: tuple[int, ...]) -> np.ndarray:
+        """int32 [stop - start]: the labels 1..n of the voxels start <= index < stop."""
+        ...
+
+    def many(self, boxes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]]) -> Iterator[np.ndarray]:
+        """The labels of one box (start, stop) after the other; some may be made ahead."""
+        ...
+
+    def on(self, grid: Grid) -> np.ndarray:
+        """int32 [grid.shape]: the labels on another grid of the box, islands as they are there."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TiledMicrostructure:
+    """A polycrystal on a 3-D grid whose voxels are made where they are asked for, and never held as a whole.
+
+    `section` and `crop` give what they give of a `Microstructure`, bit for bit.
+    """
+
+    grid: Grid
+    tiles: Labels
+    phases: tuple[Phase, ...]
+    grains: Grains
+    provenance: Provenance | None = None
+
+    def crop(self, start: Sequence[int], stop: Sequence[int]) -> Microstructure:
+        """The box of points start <= index < stop, no longer periodic; grain ids are kept as they are."""
+        origin = tuple(o + a * h for o, a, h in zip(self.grid.origin, start, self.grid.spacing))
+        grid = Grid(tuple(b - a for a, b in zip(start, stop)), self.grid.spacing, origin)
+        return self._on(grid, self.tiles.labels(tuple(start), tuple(stop)))
+
+    def section(self, axis: int, index: int) -> Microstructure:
+        """The plane of voxels `index` across `axis`, as a 2-D microstructure."""
+        start, stop = [0, 0, 0], list(self.grid.shape)
+        start[axis], stop[axis] = index, index + 1
+        labels = self.tiles.labels(tuple(start), tuple(stop)).squeeze(axis)
+        keep = [k for k in range(3) if k != axis]
+        parts = ("shape", "spacing", "origin", "periodic")
+        return self._on(Grid(*(tuple(getattr(self.grid, name)[k] for k in keep) for name in parts)), labels)
+
+    def coarse(self, most: int = 128) -> Microstructure:
+        """The whole on a grid of at most so many points along an axis, for pictures: small islands are left in it."""
+        step = max(1.0, max(self.grid.shape) / most)
+        shape = tuple(max(1, round(n / step)) for n in self.grid.shape)
+        spacing = tuple(length / n for length, n in zip(self.grid.lengths, shape))
+        grid = Grid(shape, spacing, self.grid.origin, self.grid.periodic)
+        return self._on(grid, self.tiles.on(grid))
+
+    def whole(self) -> Microstructure:
+        """All of it in memory."""
+        return self._on(self.grid, self.tiles.labels((0, 0, 0), self.grid.shape))
+
+    def _on(self, grid: Grid, labels: np.ndarray) -> Microstructure:
+        labels = np.ascontiguousarray(labels)
+        phase_id = self.grains.phase_id.astype(np.int16)[labels - 1]
+        return Microstructure(grid, phase_id, self.phases, labels, grains=self.grains, provenance=self.provenance)

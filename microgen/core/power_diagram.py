@@ -54,6 +54,10 @@ class PowerDiagram:
     def __len__(self) -> int:
         return len(self.sites)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What is sent to other processes: trees are built again, which takes less time than to send them."""
+        return {name: value for name, value in self.__dict__.items() if name != "_trees"}
+
     def labels(self, grid: Grid) -> Int[Tensor, "*shape"]:
         """int32 [grid.shape]: the cell 1..n that each point of the grid lies in.
 

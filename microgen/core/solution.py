@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from microgen.core.power_diagram import PowerDiagram
+from microgen.core.tiles import Tiles
 
 SMALL = 400  # targets below this many voxels are held to their sub-voxel volume: a count of them is too coarse
 
@@ -29,8 +31,8 @@ class Solution:
     """Outcome of `solve_weights`. Volumes are in voxels, as the labels show them (islands given away)."""
 
     diagram: PowerDiagram
-    labels: Int[Tensor, "*shape"]
-    """int32 [grid.shape], 1..n"""
+    labels: Int[Tensor, "*shape"] | None
+    """int32 [grid.shape], 1..n; None where they were not asked for, and `tiles` makes any part of them."""
     counts: Int[Tensor, " n"]
     subvoxel_volumes: Float[Tensor, " n"]
     targets: Float[Tensor, " n"]
@@ -43,6 +45,14 @@ class Solution:
     """Targets below this many voxels are held to their sub-voxel volume, larger ones to their count."""
     exact: Float[Tensor, " n"] | None = None
     """Volumes of the cells themselves, without a grid, where these are what is held to the tolerance."""
+    tiles: Tiles | None = field(default=None, repr=False)
+
+    def slabs(self) -> Iterator[np.ndarray]:
+        """The labels in slabs along the first axis: all of them at once where they are held."""
+        if self.labels is not None:
+            yield self.labels.numpy()
+        elif self.tiles is not None:
+            yield from (labels for _, labels in self.tiles.slabs())
 
     @property
     def _errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -224,7 +224,7 @@ def rehearse(
     layout = generator.layout(grid, seed=seed)
     _, solution = untangle(layout, grid, steps=generator.lloyd, probes=probes)
     coarse = coarser(grid, GRAINS)
-    layout, _ = generator.turned(layout, solution.labels.numpy(), coarse, seed)
+    layout, _ = generator.turned(layout, solution.slabs(), coarse, seed)
     phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
     body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))

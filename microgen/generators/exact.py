@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from microgen.core import PowerDiagram, Solution
 from microgen.core.kernels.islands import give_away_islands
 from microgen.core.laguerre import Cells, Weighed, laguerre_weights
+from microgen.core.tiles import Tiles, repaired
 from microgen.errors import NotConverged
 from microgen.generators.solve import Solved
 from microgen.grid import Grid
@@ -25,9 +27,18 @@ ROUGH = 0.02
 
 
 def solve_exact(
-    layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progress: Progress | None = None
+    layout: Layout,
+    grid: Grid,
+    *,
+    tolerance: float,
+    steps: int = 0,
+    labels: bool = True,
+    progress: Progress | None = None,
 ) -> Solved:
-    """Cells of the layout's volumes after Lloyd `steps`, exact to EXACT or to the tolerance where that is less."""
+    """Cells of the layout's volumes after Lloyd `steps`, exact to EXACT or to the tolerance where that is less.
+
+    Without `labels` the volume of labels is never held, and the solution has tiles instead.
+    """
     began = time.perf_counter()
     sites, weights = layout.sites - np.asarray(grid.origin), None
     for _ in range(steps):
@@ -38,7 +49,8 @@ def solve_exact(
     found = _weighed(sites, layout.volumes, grid, tolerance=min(EXACT, tolerance), start=weights)
     if progress is not None:
         progress(0.8, f"volumes off by {found.error_max:.1g}")
-    return Solved(_drawn(found.cells, layout.volumes, grid, tolerance, began), 0)
+    solution = _drawn(found.cells, layout.volumes, grid, tolerance, labels=labels)
+    return Solved(replace(solution, seconds=time.perf_counter() - began), 0)
 
 
 def _weighed(
@@ -52,7 +64,7 @@ def _weighed(
         return cast(Weighed, error.best)
 
 
-def _drawn(cells: Cells, volumes: np.ndarray, grid: Grid, tolerance: float, began: float) -> Solution:
+def _drawn(cells: Cells, volumes: np.ndarray, grid: Grid, tolerance: float, *, labels: bool) -> Solution:
     """The cells on the grid. Voxels that sharp corners leave alone go to a neighbour, as in `rebuild`."""
     n, unit = len(cells), float(np.prod(grid.lengths) / len(cells)) ** (2 / 3)
     diagram = PowerDiagram(
@@ -62,18 +74,24 @@ def _drawn(cells: Cells, volumes: np.ndarray, grid: Grid, tolerance: float, bega
         grid.lengths,
         grid.periodic,
     )
-    labels = diagram.labels(grid).numpy()
-    lost = give_away_islands(labels, np.array(grid.periodic), n)
-    counts = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    drawn, tiles = None, None
+    if labels:
+        drawn = diagram.labels(grid).numpy()
+        lost = give_away_islands(drawn, np.array(grid.periodic), n)
+        counts = np.bincount(drawn.ravel(), minlength=n + 1)[1:]
+    else:
+        tiles = repaired(Tiles(diagram, grid))
+        lost, counts = np.bincount(tiles.repairs.before, minlength=n + 1)[1:], tiles.counts()
     exact = torch.from_numpy(cells.volumes / grid.cell_measure)
     return Solution(
         diagram=diagram,
-        labels=torch.from_numpy(labels),
+        labels=None if drawn is None else torch.from_numpy(drawn),
         counts=torch.from_numpy(counts.astype(np.int64)),
         subvoxel_volumes=exact,
         targets=torch.from_numpy(volumes / grid.cell_measure),
         lost=torch.from_numpy(lost),
         tolerance=tolerance,
-        seconds=time.perf_counter() - began,
+        seconds=0.0,
         exact=exact,
+        tiles=tiles,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from microgen.generators.box import implied_mean, require_agreement, require_vox
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, SizeLaw, Texture, number, require, strata
 from microgen.generators.phases import assign_phases
 from microgen.grid import Grid
-from microgen.microstructure import Grains, Microstructure, Phase
+from microgen.microstructure import Grains, Microstructure, Phase, TiledMicrostructure
 from microgen.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -104,6 +104,32 @@ class Polycrystal:
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
         sub-voxel volume, by more than the tolerance.
         """
+        solved = self._solved(grid, seed, labels=True, progress=progress)
+        assert solved.solution.labels is not None
+        grain_id = solved.solution.labels.numpy().astype(np.int32, copy=False)
+        phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
+        phase_id = solved.layout.phase_id[grain_id - 1]
+        sample = Microstructure(grid, phase_id, phases, grain_id, grains=self._table(grid, solved))
+        sample = replace(sample, provenance=self._provenance(grid, seed, device, solved))
+        return _converged(sample, solved.solution)
+
+    def stream(
+        self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None
+    ) -> TiledMicrostructure:
+        """The same sample for boxes whose labels do not fit in memory: any part of it, made when it is asked for.
+
+        `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` to the last bit,
+        and so is the table of grains. It takes about a third longer, and 3-D grids only. Raises as `sample` does.
+        """
+        require(grid.ndim == 3, "shape", "3 numbers of voxels to be streamed", grid.shape)
+        solved = self._solved(grid, seed, labels=False, progress=progress)
+        assert solved.solution.tiles is not None
+        phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
+        grains = self._table(grid, solved)
+        made = self._provenance(grid, seed, device, solved)
+        return _converged(TiledMicrostructure(grid, solved.solution.tiles, phases, grains, made), solved.solution)
+
+    def _solved(self, grid: Grid, seed: int, *, labels: bool, progress: Progress | None) -> _Solved:
         from microgen.generators.exact import solve_exact
         from microgen.generators.solve import solve
 
@@ -111,21 +137,17 @@ class Polycrystal:
         layout = self.layout(grid, seed=seed)
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
-        make = solve_exact if self.cells == "laguerre" else solve
-        solution, reshaped = make(layout, grid, tolerance=self.tolerance, steps=self.lloyd, progress=progress)
-        layout, left = self.turned(layout, solution.labels.numpy(), grid, seed)
-        sample = self._assemble(grid, layout, solution)
+        how: dict[str, Any] = {"tolerance": self.tolerance, "steps": self.lloyd, "labels": labels, "progress": progress}
+        solution, reshaped = (solve_exact if self.cells == "laguerre" else solve)(layout, grid, **how)
+        layout, left = self.turned(layout, solution.slabs(), grid, seed)
         achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
         if not math.isnan(left):
             achieved["misorientation_distance"] = left
+        return _Solved(layout, solution, achieved)
+
+    def _provenance(self, grid: Grid, seed: int, device: str, solved: _Solved) -> Provenance:
         configuration = {**self.configuration(), "grid": asdict(grid)}
-        sample = replace(
-            sample, provenance=Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=achieved)
-        )
-        if not solution.converged:
-            message = f"volumes are off by up to {solution.worst:.2%}, the tolerance is {self.tolerance:.2%}. "
-            raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
-        return sample
+        return Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=solved.achieved)
 
     def samples(
         self, grid: Grid, n: int, *, seed: int, workers: int | None = None, members: Sequence[int] | None = None
@@ -210,20 +232,23 @@ class Polycrystal:
                 orientation[mine] = perturb(q[np.minimum(chosen, len(q) - 1)], self.texture.kernel, rng)
         return orientation
 
-    def turned(self, layout: Layout, labels: np.ndarray, grid: Grid, seed: int) -> tuple[Layout, float]:
-        """The layout with orientations exchanged until boundaries are turned as asked for; what is left, radians."""
+    def turned(self, layout: Layout, slabs: Iterable[np.ndarray], grid: Grid, seed: int) -> tuple[Layout, float]:
+        """The layout with orientations exchanged until boundaries are turned as asked for; what is left, radians.
+
+        Labels come in slabs along the first axis, which are asked for only where they are needed.
+        """
         if not self.texture.misorientation:
             return layout, math.nan
         from microgen.generators.misorientation import turned
 
         laws = [(p.laue_group, wanted) for p, wanted in zip(self.phases, self.texture.misorientation)]
         rng = _stream(seed, "misorientation")
-        orientation, left = turned(layout.orientation, layout.phase_id, layout.volumes, labels, grid, laws, rng)
+        orientation, left = turned(layout.orientation, layout.phase_id, layout.volumes, slabs, grid, laws, rng)
         return layout._replace(orientation=orientation), left
 
-    def _assemble(self, grid: Grid, layout: Layout, solution: Solution) -> Microstructure:
-        grain_id = solution.labels.numpy().astype(np.int32, copy=False)
-        grains = Grains(
+    def _table(self, grid: Grid, solved: _Solved) -> Grains:
+        layout, solution = solved.layout, solved.solution
+        return Grains(
             layout.phase_id,
             layout.orientation,
             volume=(solution.counts if solution.exact is None else solution.exact).numpy() * grid.cell_measure,
@@ -232,8 +257,22 @@ class Polycrystal:
             metrics=solution.diagram.metrics.numpy(),
             weights=solution.diagram.weights.numpy(),
         )
-        phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
-        return Microstructure(grid, layout.phase_id[grain_id - 1], phases, grain_id, grains=grains)
+
+
+class _Solved(NamedTuple):
+    """A layout with the diagram that gives it its volumes, and what was achieved."""
+
+    layout: Layout
+    solution: Solution
+    achieved: dict[str, Any]
+
+
+def _converged(sample: Any, solution: Solution) -> Any:
+    """The sample, or NotConverged with it where a grain misses its volume."""
+    if not solution.converged:
+        message = f"volumes are off by up to {solution.worst:.2%}, the tolerance is {solution.tolerance:.2%}. "
+        raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
+    return sample
 
 
 def _within(sites: np.ndarray, grid: Grid) -> np.ndarray:

@@ -8,7 +8,7 @@ move to the centroids of the voxel grains; cells that stay cut take the square r
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -44,17 +44,26 @@ class Solved(NamedTuple):
     reshaped: int
 
 
-def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progress: Progress | None = None) -> Solved:
-    """Weights that give the grains of the layout their volumes on the grid, as single pieces, after Lloyd `steps`."""
+def solve(
+    layout: Layout,
+    grid: Grid,
+    *,
+    tolerance: float,
+    steps: int = 0,
+    labels: bool = True,
+    progress: Progress | None = None,
+) -> Solved:
+    """Weights that give the grains of the layout their volumes on the grid, as single pieces, after Lloyd `steps`.
+
+    Without `labels` the volume of labels is never held, and the solution has tiles instead.
+    """
     volumes = torch.from_numpy(layout.volumes)
     cells, rough = untangle(layout, grid, steps=steps)
     weights, best = rough.diagram.weights, None
-    on_step = _reporter(tolerance, progress)
+    how: dict[str, Any] = {"tolerance": tolerance, "labels": labels, "on_step": _reporter(tolerance, progress)}
     cells = cells._replace(age=torch.zeros_like(cells.age))
     for _ in range(REPEATS):
-        solution = solve_weights(
-            cells.sites, cells.metrics, volumes, grid, tolerance=tolerance, start=weights, on_step=on_step
-        )
+        solution = solve_weights(cells.sites, cells.metrics, volumes, grid, start=weights, **how)
         if best is None or solution.worst < best.solution.worst:
             best = Solved(solution, int(cells.reshaped.sum()))
         if solution.converged:
@@ -93,9 +102,7 @@ def trouble(
     cut, heirs = (torch.zeros(len(solution.targets), dtype=torch.bool) for _ in range(2))
     if solution.island_voxels == 0:
         return cut, heirs
-    raw, repaired = solution.diagram.labels(grid).flatten() - 1, solution.labels.flatten() - 1
-    moved = raw != repaired
-    pairs, counts = torch.unique(torch.stack([raw[moved], repaired[moved]]).long(), dim=1, return_counts=True)
+    pairs, counts = torch.unique(_moved(solution, grid), dim=1, return_counts=True)
     least = solution.targets[pairs].min(0).values
     hit = counts > share * least
     if among is not None:
@@ -104,12 +111,30 @@ def trouble(
     return cut, heirs
 
 
+def _moved(solution: Solution, grid: Grid) -> torch.Tensor:
+    """int64 [2, m]: the cell each voxel of an island is of, and the grain that got it (from 0)."""
+    if solution.labels is None:
+        assert solution.tiles is not None
+        return torch.from_numpy(np.stack(solution.tiles.repairs[1:])).long() - 1
+    raw, repaired = solution.diagram.labels(grid).flatten() - 1, solution.labels.flatten() - 1
+    moved = raw != repaired
+    return torch.stack([raw[moved], repaired[moved]]).long()
+
+
+def _centred(solution: Solution, grid: Grid) -> torch.Tensor:
+    """Centroids of the voxel grains."""
+    if solution.labels is None:
+        assert solution.tiles is not None
+        return torch.from_numpy(solution.tiles.centroids())
+    return at_centroids(solution.labels, solution.diagram, grid)
+
+
 def eased(cells: Cells, solution: Solution, grid: Grid, *, cut: torch.Tensor, heirs: torch.Tensor) -> Cells:
     """Cells in trouble are centred on their voxel grains; those cut twice running are made rounder."""
     either = cut | heirs
     age = torch.where(either, cells.age + 1, 0)
     stubborn = cut & (age >= 2)
-    centred = at_centroids(solution.labels, solution.diagram, grid)
+    centred = _centred(solution, grid)
     return Cells(
         torch.where(either[:, None], centred, cells.sites),
         rounder(cells.metrics, stubborn),

@@ -11,12 +11,14 @@ sample comes back from its files, in the words of `losses`). One whose files are
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
-from microgen.microstructure import Microstructure
+from microgen.microstructure import Microstructure, TiledMicrostructure
 
 MODULES: tuple[str, ...] = (
     "ang",
@@ -59,6 +61,8 @@ MODULES: tuple[str, ...] = (
     "zipped",
 )
 """Where two formats share a suffix the first one has it, and the other is asked for by name."""
+STREAMED = ("ome_zarr", "ome_tiff", "grain_table")
+"""Those that are also written part by part: they have `write_tiled(ms, path, progress=)`."""
 
 
 def read(path: str | Path, *, format: str | None = None) -> Microstructure:
@@ -86,19 +90,39 @@ def read(path: str | Path, *, format: str | None = None) -> Microstructure:
         raise UnreadableFile(file, reason, remedy="Check its permissions and the disk.") from error
 
 
-def write(ms: Microstructure, path: str | Path, *, format: str | None = None, overwrite: bool = False) -> list[Path]:
+def write(
+    ms: Microstructure | TiledMicrostructure,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> list[Path]:
     """Write `ms` whole or not at all, with its provenance beside it, and return the paths written.
 
-    Raises UnsupportedFormat for unknown suffixes, OutputNotWritable, and InvalidParameter for samples that the
-    format cannot hold.
+    A sample that was streamed is written part by part, and tells of its `progress`. Raises UnsupportedFormat for
+    unknown suffixes, OutputNotWritable, and InvalidParameter for samples that the format cannot hold.
     """
     from microgen.io.sidecar import write_folder, write_with_provenance
 
     writer, others = find_writer(path, format), files_beside(path, format)
+    pour: Callable[..., object] = writer.write
+    if isinstance(ms, TiledMicrostructure):
+        check_streamed(path, format)
+        pour = partial(writer.write_tiled, progress=progress)
     if is_folder(path, format):
-        return write_folder(writer.write, ms, path, overwrite=overwrite, ours=writer.is_ours)
+        return write_folder(pour, ms, path, overwrite=overwrite, ours=writer.is_ours)
     header = getattr(writer, "header", None)
-    return write_with_provenance(writer.write, ms, path, beside=others, overwrite=overwrite, header=header)
+    return write_with_provenance(pour, ms, path, beside=others, overwrite=overwrite, header=header)
+
+
+def check_streamed(path: str | Path, format: str | None = None) -> None:
+    """Raise InvalidParameter where the format of `path` cannot be written part by part."""
+    if hasattr(find_writer(path, format), "write_tiled"):
+        return
+    suffixes = " ".join(suffix for name in STREAMED for suffix in import_module(f"microgen.io.{name}").SUFFIXES)
+    remedy = "Write one of these, and parts of it (crop) in other formats."
+    raise InvalidParameter("out", expected=f"{suffixes} for a streamed sample", got=str(path), remedy=remedy)
 
 
 def file_of(path: str | Path) -> Path:

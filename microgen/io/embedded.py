@@ -12,7 +12,7 @@ import numpy as np
 
 from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
-from microgen.microstructure import Microstructure, Phase
+from microgen.microstructure import Microstructure, Phase, TiledMicrostructure
 from microgen.provenance import Provenance
 
 
@@ -29,14 +29,14 @@ class Embedded:
     """Which array of the sample a file of one array shows; empty where the format says so itself."""
 
 
-def square_grid(ms: Microstructure, what: str) -> Grid:
+def square_grid(ms: Microstructure | TiledMicrostructure, what: str) -> Grid:
     """The grid of a microstructure that has square pixels or voxels. Raises InvalidParameter."""
     if not isinstance(ms.grid, Grid):
         raise InvalidParameter("grid", expected=f"a square grid for {what}", got=type(ms.grid).__name__)
     return ms.grid
 
 
-def provenance_of(ms: Microstructure) -> Provenance:
+def provenance_of(ms: Microstructure | TiledMicrostructure) -> Provenance:
     """The provenance of a sample; of one that has none, the least there is: tool, version and time."""
     return ms.provenance or Provenance(command="write")
 
@@ -64,7 +64,7 @@ def parse_provenance(text: str | bytes, path: Path) -> Provenance:
     return Provenance.from_json(json.dumps(data))
 
 
-def sample_json(ms: Microstructure, *, array: str = "") -> str:
+def sample_json(ms: Microstructure | TiledMicrostructure, *, array: str = "") -> str:
     """Grid and phases as JSON: `shape, spacing_um, origin_um, periodic, phases, phase_of_grain`, and `array`."""
     grid = ms.grid
     data: dict[str, Any] = {
@@ -74,7 +74,10 @@ def sample_json(ms: Microstructure, *, array: str = "") -> str:
         "periodic": list(grid.periodic),
         "phases": [asdict(phase) for phase in ms.phases],
     }
-    if ms.grain_id is not None and (len(ms.phases) > 1 or ms.phase_id.max(initial=0) > 0):
+    if isinstance(ms, TiledMicrostructure):
+        if len(ms.phases) > 1:
+            data["phase_of_grain"] = np.append(-1, ms.grains.phase_id).tolist()
+    elif ms.grain_id is not None and (len(ms.phases) > 1 or ms.phase_id.max(initial=0) > 0):
         data["phase_of_grain"] = _phase_of_grain(ms, ms.grain_id).tolist()
     if array:
         data["array"] = array

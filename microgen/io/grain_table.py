@@ -12,13 +12,14 @@ What is unknown (the diagram of a measured scan) is an empty column.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from microgen.errors import InvalidParameter, UnreadableFile
-from microgen.microstructure import Grains, Microstructure
+from microgen.microstructure import Grains, Microstructure, TiledMicrostructure
 
 NAME = "grains"
 SUFFIXES = (".csv",)
@@ -26,6 +27,8 @@ SUFFIXES = (".csv",)
 REMEDY = "A .npz or .zarr of the sample has it; or make the sample again: microgen rerun FILE --out NAME.csv."
 
 _LARGEST = 2**30
+_ROWS = 2**15
+"""Written at a time: as text they take twenty times their bytes."""
 _QUATERNION = ("qw", "qx", "qy", "qz")
 
 
@@ -56,7 +59,7 @@ def holds(ms: Microstructure) -> frozenset[str]:
     return frozenset({"grain_orientations", "diagram", "volumes", "periodic"})
 
 
-def write(ms: Microstructure, path: str | Path) -> None:
+def write(ms: Microstructure | TiledMicrostructure, path: str | Path) -> None:
     """Write the grains of a sample. Raises InvalidParameter when it has no table of grains."""
     if ms.grains is None:
         raise InvalidParameter("grains", expected="a sample with a table of grains", got=None, remedy=REMEDY)
@@ -64,20 +67,30 @@ def write(ms: Microstructure, path: str | Path) -> None:
     periodic = "".join(a for a, p in zip("xyz", ms.grid.periodic) if p) or "none"
     with open(path, "w", encoding="ascii", newline="") as file:
         file.write(f"# box_um={box} periodic={periodic}\n{','.join(columns(ms.grid.ndim))}\n")
-        file.writelines(",".join(row) + "\n" for row in zip(*_texts(ms.grains, ms.grid.ndim)))
+        for start in range(0, len(ms.grains), _ROWS):
+            rows = zip(*_texts(ms.grains, ms.grid.ndim, slice(start, start + _ROWS)))
+            file.writelines(",".join(row) + "\n" for row in rows)
 
 
-def _texts(grains: Grains, ndim: int) -> list[list[str]]:
-    """The columns as text; repr gives the shortest decimal that reads back as the same float64."""
-    n, (i, j) = len(grains), np.triu_indices(ndim)
-    metrics = None if grains.metrics is None else grains.metrics[:, i, j]
+def write_tiled(
+    ms: TiledMicrostructure, path: str | Path, *, progress: Callable[[float, str], None] | None = None
+) -> None:
+    """The table of a sample that is never held as a whole."""
+    write(ms, path)
+
+
+def _texts(grains: Grains, ndim: int, part: slice) -> list[list[str]]:
+    """The columns of some rows as text; repr gives the shortest decimal that reads back as the same float64."""
+    numbers, (i, j) = range(len(grains))[part], np.triu_indices(ndim)
+    n, metrics = len(numbers), None if grains.metrics is None else grains.metrics[:, i, j]
     parts = [(grains.sites, ndim), (metrics, len(i)), (grains.weights, 1), (grains.volume_target, 1)]
-    texts = [[str(k + 1) for k in range(n)], [str(int(p)) for p in grains.phase_id]]
+    texts = [[str(k + 1) for k in numbers], [str(int(p)) for p in grains.phase_id[part]]]
     for values, width in [*parts, (grains.volume, 1), (grains.orientation, 4)]:
         if values is None:
             texts += [[""] * n] * width
         else:
-            texts += [[repr(v) for v in column] for column in np.asarray(values, float).reshape(n, width).T.tolist()]
+            rows = np.asarray(values[part], float).reshape(n, width)
+            texts += [[repr(v) for v in column] for column in rows.T.tolist()]
     return texts
 
 

@@ -24,8 +24,8 @@ from microgen.errors import InvalidParameter, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid
 from microgen.io import embedded as emb, one_array, planes
 from microgen.io.grey import NO_SIZE
-from microgen.io.planes import pour, slabs
-from microgen.microstructure import Microstructure
+from microgen.io.planes import Progress, pour, slabs
+from microgen.microstructure import Microstructure, TiledMicrostructure
 from microgen.provenance import tool_version
 
 if TYPE_CHECKING:
@@ -70,12 +70,30 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
     Raises InvalidParameter when the grid is not square or the phases are too many.
     """
+    name, labels, dtype = _labels(ms)
+    _write(ms, path, slabs(labels, dtype), name=name, dtype=dtype)
+
+
+def write_tiled(ms: TiledMicrostructure, path: str | Path, *, progress: Progress | None = None) -> None:
+    """Write the grain labels of a sample that is never held as a whole: the file of the whole, byte for byte."""
+    wide = (ms.grains.volume[65535:] > 0).any()  # cells without a voxel are not seen
+    dtype = np.dtype(np.uint32 if wide else np.uint16)
+    _write(ms, path, planes.tiled(ms, dtype, progress=progress), name=_GRAINS, dtype=dtype)
+
+
+def _write(
+    ms: Microstructure | TiledMicrostructure,
+    path: str | Path,
+    pages: Iterator[np.ndarray],
+    *,
+    name: str,
+    dtype: np.dtype,
+) -> None:
     from tifffile import TiffWriter
 
     grid = emb.square_grid(ms, "a TIFF")
-    name, labels, dtype = _labels(ms)
-    shape = (labels.shape if labels.ndim == 3 else (*labels.shape, 1))[::-1]
-    packed, pages = grid.size * dtype.itemsize <= planes.LARGE, slabs(labels, dtype)
+    shape = (*grid.shape, 1)[:3][::-1]
+    packed = grid.size * dtype.itemsize <= planes.LARGE
     facts: dict[str, Any] = {"description": _ome_xml(ms, grid, name, dtype), "metadata": None}
     facts["software"] = f"microgen {tool_version()}"
     # Compressed or not, offsets in a classic TIFF end at 4 GiB.
@@ -123,7 +141,7 @@ def _grey(name: str, values: np.ndarray) -> tuple[str, np.ndarray, np.dtype]:
     return name, values, values.dtype.newbyteorder("=")
 
 
-def _ome_xml(ms: Microstructure, grid: Grid, name: str, dtype: np.dtype) -> bytes:
+def _ome_xml(ms: Microstructure | TiledMicrostructure, grid: Grid, name: str, dtype: np.dtype) -> bytes:
     sizes = dict(zip("XYZ", (*grid.shape, 1)[:3])) | {"C": 1, "T": 1}
     sizes_xml = " ".join(f'Size{axis}="{n}"' for axis, n in sizes.items())
     physical = " ".join(

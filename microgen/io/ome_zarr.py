@@ -9,8 +9,8 @@ Layout after ngff.openmicroscopy.org/0.5.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from microgen.io import embedded as emb
 from microgen.io.grey import NO_SIZE, all_positive, grey_volume
 from microgen.io.losses import FACTS
 from microgen.io.one_array import placed
-from microgen.io.zarr_array import CHUNK, attributes, has, read_array, write_array, write_group
-from microgen.microstructure import Grains, Microstructure
+from microgen.io.zarr_array import attributes, has, read_array, write_array, write_group
+from microgen.io.zarr_pyramid import Levels, Progress, write_pyramid, write_tiled_pyramids
+from microgen.microstructure import Grains, Microstructure, TiledMicrostructure
 from microgen.provenance import tool_version
 
 NAME = "ome-zarr"
@@ -55,19 +56,37 @@ def write(ms: Microstructure, path: str | Path) -> None:
     root, grid = Path(path), emb.square_grid(ms, "a .zarr")
     shown = {f"labels/{name}": values for name, values in _labels(ms).items()}
     shown = {name: getattr(ms, name) for name in IMAGES if getattr(ms, name) is not None} | shown
-    scales = {name: _write_pyramid(root / name, values, grid) for name, values in shown.items()}
-    for name in scales:
-        more = {"image-label": {"source": {"image": "../../"}}} if name in shown and "labels/" in name else {}
-        write_group(root / name, {"ome": {"version": VERSION, "multiscales": [_scales(scales[name], name)], **more}})
-    write_group(root / "labels", {"ome": {"version": VERSION, "labels": list(_labels(ms))}})
+    scales = {
+        name: write_pyramid(root / name, _turned(values, grid.ndim), grid, label=name.startswith("labels/"))
+        for name, values in shown.items()
+    }
     for name in PLAIN:
         if getattr(ms, name) is not None:
             write_array(root / name, _turned(getattr(ms, name), grid.ndim), _axes(grid.ndim))
+    _tell(root, ms, scales)
+
+
+def _tell(root: Path, ms: Microstructure | TiledMicrostructure, scales: Mapping[str, Levels]) -> None:
+    """All but the voxels: the groups with what they say, and the table of grains."""
+    labels = [name.removeprefix("labels/") for name in scales if name.startswith("labels/")]
+    for name, levels in scales.items():
+        more = {"image-label": {"source": {"image": "../../"}}} if name.startswith("labels/") else {}
+        write_group(root / name, {"ome": {"version": VERSION, "multiscales": [_scales(levels, name)], **more}})
+    write_group(root / "labels", {"ome": {"version": VERSION, "labels": labels}})
     _write_grains(root / "grains", ms)
     first = next(iter(scales))
     whole = [_scales([(f"{first}/{path}", size, centre) for path, size, centre in scales[first]], first)]
     texts = {"sample": json.loads(emb.sample_json(ms)), "provenance": emb.provenance_json(emb.provenance_of(ms))}
     write_group(root, {"ome": {"version": VERSION, "multiscales": whole}, "microgen": texts})
+
+
+def write_tiled(ms: TiledMicrostructure, path: str | Path, *, progress: Progress | None = None) -> None:
+    """Write a sample that is never held as a whole: the files of the whole, byte for byte."""
+    phases = np.append(-1, ms.grains.phase_id) + 1
+    phases = phases.astype(np.uint8 if phases.max() <= 255 else np.int16)
+    tables = {"labels/grain_id": None, "labels/phase_id": phases}
+    scales = write_tiled_pyramids(Path(path), ms, tables, progress=progress)
+    _tell(Path(path), ms, dict.fromkeys(tables, scales))
 
 
 def _labels(ms: Microstructure) -> dict[str, np.ndarray]:
@@ -86,50 +105,7 @@ def _turned(values: np.ndarray, ndim: int) -> np.ndarray:
     return values.transpose(*range(ndim)[::-1], *range(ndim, values.ndim))
 
 
-def _write_pyramid(folder: Path, values: np.ndarray, grid: Grid) -> list[tuple[str, list[float], list[float]]]:
-    """Write levels 0, 1, ... each half as fine, down to one chunk; returns path, scale and translation of each."""
-    level, size = _turned(values, grid.ndim), list(grid.spacing[::-1])
-    origin, scales = grid.origin[::-1], []
-    label = folder.name in LABELS
-    while True:
-        write_array(folder / str(len(scales)), level)
-        scales.append((str(len(scales)), list(size), [o + h / 2 for o, h in zip(origin, size)]))
-        if max(level.shape) <= CHUNK:
-            return scales
-        factors = [2 if n > 1 else 1 for n in level.shape]
-        level, size = _halved(level, factors, label=label), [h * f for h, f in zip(size, factors)]
-
-
-def _halved(values: np.ndarray, factors: list[int], *, label: bool) -> np.ndarray:
-    """Blocks of two voxels along each axis as one: the most frequent label, or the mean. Edges are repeated."""
-    shape = [-(-n // f) for n, f in zip(values.shape, factors)]
-    out = np.empty(shape, values.dtype)
-    for start in range(0, shape[0], 16):  # some planes at a time: the blocks are taken apart into eight arrays
-        piece = values[start * factors[0] : (start + 16) * factors[0]]
-        piece = np.pad(piece, [(0, -n % f) for n, f in zip(piece.shape, factors)], mode="edge")
-        parts = [piece[tuple(slice(a, None, f) for a, f in zip(at, factors))] for at in product(*map(range, factors))]
-        out[start : start + 16] = _mode(parts) if label else _mean(parts, values.dtype)
-    return out
-
-
-def _mode(parts: list[np.ndarray]) -> np.ndarray:
-    """The most frequent of the values at each place; of equally frequent ones the first."""
-    best, most = parts[0].copy(), np.zeros(parts[0].shape, np.uint8)
-    for part in parts:
-        count = np.zeros(part.shape, np.uint8)
-        for other in parts:
-            count += part == other
-        better = count > most
-        best[better], most[better] = part[better], count[better]
-    return best
-
-
-def _mean(parts: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    mean = np.mean(parts, axis=0, dtype=np.float64)
-    return (mean if dtype.kind == "f" else np.rint(mean)).astype(dtype)
-
-
-def _scales(levels: list[tuple[str, list[float], list[float]]], name: str) -> dict[str, Any]:
+def _scales(levels: Levels, name: str) -> dict[str, Any]:
     """The metadata of a pyramid."""
     datasets = [
         {
@@ -147,7 +123,7 @@ def _scales(levels: list[tuple[str, list[float], list[float]]], name: str) -> di
     return {"name": name.split("/")[-1], "axes": axes, "datasets": datasets, "type": made, "metadata": method}
 
 
-def _write_grains(folder: Path, ms: Microstructure) -> None:
+def _write_grains(folder: Path, ms: Microstructure | TiledMicrostructure) -> None:
     if ms.grains is None:
         return
     write_group(folder, {})

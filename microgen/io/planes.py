@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from microgen.microstructure import TiledMicrostructure
+
 SLAB = 48
 """Planes in a slab of four bytes a voxel."""
 LARGE = 2**28
 """Bytes of values above which files are not packed: that would take longer than writing."""
+TILED = 2**26
+"""Voxels of a slab of a sample that is never held as a whole, about."""
+Progress = Callable[[float, str], None]
 _SYNCED = 2**24
 _ROWS = 4
 """Layers of y turned at a time: 4 x 48 x 512 voxels of four bytes are 384 KiB."""
@@ -48,6 +53,18 @@ def slabs(values: np.ndarray, dtype: np.dtype, *, thick: int = 0) -> Iterator[np
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for k, start in enumerate(range(0, nz, thick)):
             yield _turned(volume, start, min(start + thick, nz), out=buffers[k % 2], pool=pool)
+
+
+def tiled(ms: TiledMicrostructure, dtype: np.dtype, *, progress: Progress | None = None) -> Iterator[np.ndarray]:
+    """The grain labels of a sample that is never held as a whole, as blocks [z, y, x] of some planes."""
+    nx, ny, nz = ms.grid.shape
+    thick = 16 * max(1, min(SLAB, TILED // (nx * ny)) // 16)  # boxes of the diagram are 16 wide
+    starts = range(0, nz, thick)
+    boxes = [((0, 0, z), (nx, ny, min(z + thick, nz))) for z in starts]
+    for z, labels in zip(starts, ms.tiles.many(boxes)):
+        if progress is not None:
+            progress(z / nz, f"plane {z} of {nz}")
+        yield from slabs(labels, dtype, thick=thick)
 
 
 def looked_up(values: np.ndarray, table: np.ndarray) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any
 from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io.atomic import atomic_folder, atomic_path, atomic_paths, check_writable
 from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
-from microgen.microstructure import Microstructure
+from microgen.microstructure import Microstructure, TiledMicrostructure
 from microgen.provenance import Provenance
 
 LARGEST = 64 * 2**20
@@ -25,12 +25,12 @@ def sidecar_path(path: str | Path) -> Path:
 
 def write_with_provenance(
     writer: Callable[..., object],
-    ms: Microstructure,
+    ms: Microstructure | TiledMicrostructure,
     path: str | Path,
     *,
     beside: Sequence[Path] = (),
     overwrite: bool = False,
-    header: Callable[[Microstructure], Mapping[str, Any]] | None = None,
+    header: Callable[..., Mapping[str, Any]] | None = None,
 ) -> list[Path]:
     """Write `ms` by `writer(ms, temporary path)` and its provenance beside it, all whole or none.
 
@@ -48,8 +48,8 @@ def write_with_provenance(
 
 
 def write_folder(
-    writer: Callable[[Microstructure, Path], object],
-    ms: Microstructure,
+    writer: Callable[..., object],
+    ms: Microstructure | TiledMicrostructure,
     path: str | Path,
     *,
     ours: Callable[[Path], bool],
@@ -68,7 +68,11 @@ def write_folder(
 
 
 def write_sidecar(
-    ms: Microstructure, path: str | Path, *, overwrite: bool = False, more: Mapping[str, Any] | None = None
+    ms: Microstructure | TiledMicrostructure,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the provenance of `ms`, and `more`, beside `path` and return where. Raises OutputNotWritable."""
     with atomic_path(sidecar_path(path), overwrite) as part:
@@ -76,7 +80,7 @@ def write_sidecar(
     return sidecar_path(path)
 
 
-def _write_provenance(ms: Microstructure, part: Path, more: Mapping[str, Any] | None) -> None:
+def _write_provenance(ms: Microstructure | TiledMicrostructure, part: Path, more: Mapping[str, Any] | None) -> None:
     text = provenance_json(provenance_of(ms), indent=2)
     if more:
         text = json.dumps({**more, **json.loads(text)}, indent=2)

@@ -43,29 +43,53 @@ def write_group(folder: Path, attributes: Attributes) -> None:
 
 def write_array(folder: Path, values: np.ndarray, names: tuple[str, ...] = ()) -> None:
     """Write values as they lie in memory (any order) as an array of their shape, with the names of its axes."""
-    from numcodecs.zstd import Zstd
-
-    dtype = values.dtype.newbyteorder("<") if values.dtype.itemsize > 1 else values.dtype
-    chunk = tuple(max(1, min(CHUNK, n)) for n in values.shape)
-    shard = tuple(c * max(1, min(SHARD, -(-n // c))) for n, c in zip(values.shape, chunk))
-    folder.mkdir(parents=True)
-    (folder / "zarr.json").write_text(_metadata(values, chunk, shard, names=names), encoding="ascii")
-    pack = Zstd(level=1).encode
-
-    def packed(corner: tuple[int, ...]) -> bytes:
-        block = values[tuple(slice(a, a + c) for a, c in zip(corner, chunk))]
-        if not block.size or not block.any():
-            return b""
-        whole = np.zeros(chunk, dtype)  # chunks at the far edges have their full size too
-        whole[tuple(slice(n) for n in block.shape)] = block
-        return bytes(pack(whole))
-
+    shards = Shards.begun(folder, values.shape, values.dtype, names)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for where in product(*(range(-(-n // s)) for n, s in zip(values.shape, shard))):
-            inner = product(*(range(w * s, (w + 1) * s, c) for w, s, c in zip(where, shard, chunk)))
-            pieces = list(pool.map(packed, inner))
-            if any(pieces):
-                _write_shard(folder.joinpath("c", *map(str, where)), pieces)
+        for where in product(*(range(-(-n // s)) for n, s in zip(values.shape, shards.shard))):
+            shards.write(where, values[shards.part(where)], pool)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """An array that is written shard by shard, in any order."""
+
+    folder: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    chunk: tuple[int, ...]
+    shard: tuple[int, ...]
+
+    @classmethod
+    def begun(cls, folder: Path, shape: tuple[int, ...], dtype: np.dtype, names: tuple[str, ...] = ()) -> Shards:
+        """Make the folder, with what tells of the array."""
+        little = dtype.newbyteorder("<") if dtype.itemsize > 1 else dtype
+        chunk = tuple(max(1, min(CHUNK, n)) for n in shape)
+        shard = tuple(c * max(1, min(SHARD, -(-n // c))) for n, c in zip(shape, chunk))
+        folder.mkdir(parents=True)
+        (folder / "zarr.json").write_text(_metadata(shape, dtype, chunk, shard, names=names), encoding="ascii")
+        return cls(folder, shape, little, chunk, shard)
+
+    def part(self, where: tuple[int, ...]) -> tuple[slice, ...]:
+        """The values of shard number `where` along each axis."""
+        return tuple(slice(w * s, min((w + 1) * s, n)) for w, s, n in zip(where, self.shard, self.shape))
+
+    def write(self, where: tuple[int, ...], values: np.ndarray, pool: ThreadPoolExecutor) -> None:
+        """Write the values of one shard, packed by the pool; one of nothing but zeros takes no file."""
+        from numcodecs.zstd import Zstd
+
+        pack, chunk = Zstd(level=1).encode, self.chunk
+
+        def packed(corner: tuple[int, ...]) -> bytes:
+            block = values[tuple(slice(a, a + c) for a, c in zip(corner, chunk))]
+            if not block.size or not block.any():
+                return b""
+            whole = np.zeros(chunk, self.dtype)  # chunks at the far edges have their full size too
+            whole[tuple(slice(n) for n in block.shape)] = block
+            return bytes(pack(whole))
+
+        pieces = list(pool.map(packed, product(*(range(0, s, c) for s, c in zip(self.shard, chunk)))))
+        if any(pieces):
+            _write_shard(self.folder.joinpath("c", *map(str, where)), pieces)
 
 
 def _write_shard(path: Path, pieces: list[bytes]) -> None:
@@ -80,10 +104,12 @@ def _write_shard(path: Path, pieces: list[bytes]) -> None:
         file.write(table + struct.pack("<I", checksum(table)))
 
 
-def _metadata(values: np.ndarray, chunk: tuple[int, ...], shard: tuple[int, ...], *, names: tuple[str, ...]) -> str:
+def _metadata(
+    shape: tuple[int, ...], dtype: np.dtype, chunk: tuple[int, ...], shard: tuple[int, ...], *, names: tuple[str, ...]
+) -> str:
     little = {"name": "bytes", "configuration": {"endian": "little"}}
     inner = [
-        little if values.dtype.itemsize > 1 else {"name": "bytes"},
+        little if dtype.itemsize > 1 else {"name": "bytes"},
         {"name": "zstd", "configuration": {"level": 1, "checksum": False}},
     ]
     sharding = {
@@ -95,11 +121,11 @@ def _metadata(values: np.ndarray, chunk: tuple[int, ...], shard: tuple[int, ...]
     data: dict[str, Any] = {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": values.shape,
-        "data_type": values.dtype.name,
+        "shape": shape,
+        "data_type": dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shard}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": False if values.dtype.kind == "b" else 0.0 if values.dtype.kind == "f" else 0,
+        "fill_value": False if dtype.kind == "b" else 0.0 if dtype.kind == "f" else 0,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "attributes": {},
     }

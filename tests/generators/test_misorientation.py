@@ -76,7 +76,7 @@ def test_classes_hold_grains_of_about_one_size_once_each() -> None:
 def test_contacts_are_the_boundaries_of_the_voxels() -> None:
     sample = Polycrystal(30).sample(GRID, seed=0)
     assert sample.grain_id is not None
-    found, known = contacts(sample.grain_id, GRID), boundaries(sample)
+    found, known = contacts([sample.grain_id], GRID), boundaries(sample)
     np.testing.assert_array_equal(found.first + 1, known.first)
     np.testing.assert_array_equal(found.second + 1, known.second)
     np.testing.assert_allclose(found.area, known.measure)
@@ -88,7 +88,7 @@ def test_phases_keep_their_own() -> None:
     labels = np.arange(1, n + 1).reshape(5, 4, 3).repeat(2, 0)
     grid = Grid(labels.shape, (1.0,) * 3)
     laws = [("m-3m", tuple(np.linspace(0.3, 0.6, 20))), ("m-3m", ())]
-    out, left = turned(q, phase, np.ones(n), labels, grid, laws, rng())
+    out, left = turned(q, phase, np.ones(n), [labels], grid, laws, rng())
     np.testing.assert_array_equal(out[phase == 1], q[phase == 1])
     np.testing.assert_array_equal(np.unique(out[phase == 0], axis=0), np.unique(q[phase == 0], axis=0))
     assert math.isfinite(left)

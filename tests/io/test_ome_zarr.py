@@ -16,7 +16,7 @@ from polycrystals import polycrystal
 
 from microgen.errors import InvalidParameter, MicrogenError, OutputNotWritable, UnreadableFile, UnsupportedFormat
 from microgen.grid import Grid, HexGrid
-from microgen.io import ome_zarr, read, write, zarr_array
+from microgen.io import read, write, zarr_array, zarr_pyramid
 from microgen.io.sidecar import read_provenance
 from microgen.io.zarr_codecs import checksum
 from microgen.microstructure import Microstructure
@@ -89,12 +89,12 @@ def test_zarr_sees_labels_axes_and_micrometres(tmp_path: Path, shape: tuple[int,
 
 def test_pyramids_of_labels_hold_the_most_frequent_and_of_images_the_mean() -> None:
     block = np.array([[[5, 9], [9, 5]], [[9, 1], [2, 9]]], np.int32)
-    assert ome_zarr._halved(block, [2, 2, 2], label=True).tolist() == [[[9]]]
-    assert ome_zarr._halved(block, [2, 2, 2], label=False).tolist() == [[[6]]]
+    assert zarr_pyramid._halved(block, (2, 2, 2), label=True).tolist() == [[[9]]]
+    assert zarr_pyramid._halved(block, (2, 2, 2), label=False).tolist() == [[[6]]]
     odd = np.arange(15, dtype=np.int32).reshape(3, 5)
-    assert ome_zarr._halved(odd, [2, 2], label=True).tolist() == [[0, 2, 4], [10, 12, 14]]
+    assert zarr_pyramid._halved(odd, (2, 2), label=True).tolist() == [[0, 2, 4], [10, 12, 14]]
     labels = np.random.default_rng(0).choice([3, 70000, 2**31 - 1], (70, 30, 9)).astype(np.int32)
-    assert set(np.unique(ome_zarr._halved(labels, [2, 2, 2], label=True))) <= set(np.unique(labels))
+    assert set(np.unique(zarr_pyramid._halved(labels, (2, 2, 2), label=True))) <= set(np.unique(labels))
 
 
 @pytest.mark.parametrize("version", [2, 3])

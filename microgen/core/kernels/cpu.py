@@ -5,6 +5,7 @@ Work is split in a fixed number of chunks and summed in their order, so results 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ class Wanted(NamedTuple):
     """Voxels that changes of the weights up to `reach` can flip are recorded; negative: none."""
     shares: bool = True
     """Record those too whose shares can change; without, sub-voxel volumes do not follow from the records."""
+    counts: bool = True
+    """Without them a part can be labelled in the memory of its labels, however many sites there are."""
 
 
 class Sweep(NamedTuple):
@@ -61,6 +64,14 @@ class Sweep(NamedTuple):
     flip_used: np.ndarray  # int64 [CHUNKS]
 
 
+class Part(NamedTuple):
+    """The part of the lattice that is swept, and where its labels go."""
+
+    labels: np.ndarray  # int32 [end - corner]; shape (1, 1, 1) when not asked for
+    corner: np.ndarray  # int64 [3]: first voxel, multiples of COARSE, so that boxes are those of a sweep of the whole
+    end: np.ndarray  # int64 [3]: one past the last
+
+
 class Work(NamedTuple):
     """Scratch of one chunk: candidates as collected, of the coarse, middle and small box; voxels of the small box."""
 
@@ -74,6 +85,9 @@ class Work(NamedTuple):
     local: np.ndarray  # float64 [capacity, 3]: gradients of the block's candidates
     point: np.ndarray  # float64 [3]: a voxel's centre
     widest: np.ndarray  # float64 [capacity]: gap beyond which a candidate shares no voxel of the block
+    corner: np.ndarray  # float64 [3]: centre of the block's first voxel
+    c: np.ndarray  # float64 [3]: centre of the box at hand
+    h: np.ndarray  # float64 [3]: its half-widths
     room: Room  # for one shared voxel
     seen: np.ndarray  # int64 [n + 1]: see several_images
 
@@ -97,12 +111,15 @@ def _work(capacity, n):
         np.empty((capacity, 3)),
         np.empty(3),
         np.empty(capacity),
+        np.empty(3),
+        np.empty(3),
+        np.empty(3),
         Room(np.empty(capacity, np.int64), np.empty((capacity, 8)), np.empty(capacity), np.empty((PLANES, PLANES, 5))),
         np.zeros(n + 1, np.int64),
     )
 
 
-@compiled
+@leaf
 def _box(lattice, low, size, margin, offset, c, h):
     """Centre (minus offset) and half-widths of the box of voxels low .. low + size, cut at the lattice's end.
 
@@ -114,29 +131,37 @@ def _box(lattice, low, size, margin, offset, c, h):
         h[a] = (0.5 * (high - low[a] - 1) + margin) * lattice.step[a]
 
 
-@compiled
+@leaf
 def _fill(lattice, low, size, site, want, out, counts, volumes):
     """A box with one survivor: no voxel needs to be looked at."""
-    high = np.minimum(low + size, lattice.shape)
-    n = np.prod(high - low)
-    counts[site] += n
-    volumes[site] += n
+    x, y, z = low[0], low[1], low[2]
+    nx, ny = min(size[0], lattice.shape[0] - x), min(size[1], lattice.shape[1] - y)
+    nz = min(size[2], lattice.shape[2] - z)
+    if want.counts:
+        counts[site] += nx * ny * nz
+        volumes[site] += nx * ny * nz
     if want.labels:
-        out[low[0] : high[0], low[1] : high[1], low[2] : high[2]] = site + 1
+        labels, a, b, c = out.labels, out.corner[0], out.corner[1], out.corner[2]
+        for i in range(x - a, x - a + nx):
+            for j in range(y - b, y - b + ny):
+                for k in range(z - c, z - c + nz):
+                    labels[i, j, k] = site + 1
 
 
 @leaf
-def _tally(lattice, low, site, winner, labelled, out, counts):
-    """Counts, and labels when wanted, of an evaluated block."""
+def _tally(lattice, low, site, winner, want, out, counts):
+    """Counts and labels, when wanted, of an evaluated block."""
+    labels, a, b, c = out.labels, out.corner[0], out.corner[1], out.corner[2]
     for r in range(SIDE * SIDE):
         ix, iy = low[0] + r // SIDE, low[1] + r % SIDE
         if ix >= lattice.shape[0] or iy >= lattice.shape[1]:
             continue
         for q in range(min(ROW, lattice.shape[2] - low[2])):
             owner = site[winner[r * ROW + q]]
-            counts[owner] += 1
-            if labelled:
-                out[ix, iy, low[2] + q] = owner + 1
+            if want.counts:
+                counts[owner] += 1
+            if want.labels:
+                labels[ix - a, iy - b, low[2] + q - c] = owner + 1
 
 
 @leaf
@@ -211,52 +236,58 @@ class _Block(NamedTuple):
     shape: np.ndarray
 
 
-@compiled
-def _block(lattice, low, m, work, offset, want, out, chunk, sweep):
-    """A block of SIDE x SIDE x ROW voxels whose m candidates are in level 3 of the workspace."""
-    cand, site, step = work.cand[3], work.site[3], lattice.step
-    c, h, size = np.empty(3), np.empty(3), np.array([SIDE, SIDE, ROW])
-    _box(lattice, low, size, 0.5, offset, c, h)
-    start = lattice.start + low * step - offset
-    costs(cand, m, start, step, work.cost)
-    if several_images(cand, site, m, c, h, lattice.lengths, work.seen):
-        keep_nearest_images(cand, site, m, start, step, c, h, lattice.lengths, work.cost)
-    if want.volumes:
-        lowest(work.cost, m, work.low, work.who)
-        if m > MANY:
-            m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(_reach(want), 0.0), work.local)
-            lowest(work.cost, m, work.low, work.who)
-        second_lowest(work.cost, m, work.low)
-        area, half = np.zeros((m, m)), np.empty((m, m))
-        half_variations(cand, m, c, step, h, work.local, half)
-        box = _Block(start, step, np.minimum(size, lattice.shape - low))
-        flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
-        used = _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
-        sweep.flip_used[chunk] = used
-        _pairs(site, m, area, chunk, sweep)
-    else:
-        lowest(work.cost, m, work.low, work.who)
-    _tally(lattice, low, site, work.who[0], want.labels, out, sweep.counts[chunk])
+@leaf
+def _costs(lattice, low, m, work, offset, size):
+    """Costs of the m candidates in level 3 of the workspace; are several of them images of one site?"""
+    for a in range(3):
+        work.corner[a] = lattice.start[a] + low[a] * lattice.step[a] - offset[a]
+    _box(lattice, low, size, 0.5, offset, work.c, work.h)
+    costs(work.cand[3], m, work.corner, lattice.step, work.cost)
+    return several_images(work.cand[3], work.site[3], m, work.c, work.h, lattice.lengths, work.seen)
+
+
+@leaf
+def _label_block(lattice, low, m, work, want, out, sweep, chunk):
+    """Labels and counts of a block whose costs are known."""
+    lowest(work.cost, m, work.low, work.who)
+    _tally(lattice, low, work.site[3], work.who[0], want, out, sweep.counts[chunk])
 
 
 @compiled
+def _keep_nearest(lattice, m, work):
+    cand, site, start = work.cand[3], work.site[3], work.corner
+    keep_nearest_images(cand, site, m, start, lattice.step, work.c, work.h, lattice.lengths, work.cost)
+
+
+@compiled
+def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
+    """Labels, counts, volumes and interface terms of a block whose costs are known."""
+    cand, site, step, c, h = work.cand[3], work.site[3], lattice.step, work.c, work.h
+    lowest(work.cost, m, work.low, work.who)
+    if m > MANY:
+        m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(_reach(want), 0.0), work.local)
+        lowest(work.cost, m, work.low, work.who)
+    second_lowest(work.cost, m, work.low)
+    area, half = np.zeros((m, m)), np.empty((m, m))
+    half_variations(cand, m, c, step, h, work.local, half)
+    box = _Block(work.corner, step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
+    flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
+    used = _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
+    sweep.flip_used[chunk] = used
+    _pairs(site, m, area, chunk, sweep)
+    _tally(lattice, low, site, work.who[0], want, out, sweep.counts[chunk])
+
+
+@leaf
 def _narrow(lattice, low, size, level, m, work, offset, want, out, chunk, sweep):
     """Candidates of a box from those of its parent; fills the box and returns 0 when one is left."""
-    c, h = np.empty(3), np.empty(3)
+    # A leaf, as a million boxes are narrowed in a sweep: counting references to all these arrays took half its time.
+    c, h = work.c, work.h
     _box(lattice, low, size, 0.5 if want.volumes else 0.0, offset, c, h)
     slack = 2 * max(want.reach, 0.0)
-    kept = cull(
-        work.cand[level - 1],
-        work.site[level - 1],
-        m,
-        c,
-        h,
-        lattice.lengths,
-        slack,
-        work.cand[level],
-        work.site[level],
-        work.val,
-    )
+    above, mine = level - 1, level
+    cand, site = work.cand[above], work.site[above]
+    kept = cull(cand, site, m, c, h, lattice.lengths, slack, work.cand[mine], work.site[mine], work.val)
     if kept == 1:
         _fill(lattice, low, size, work.site[level, 0], want, out, sweep.counts[chunk], sweep.volumes[chunk])
         return 0
@@ -291,20 +322,27 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
                     for below[1] in range(low[1], min(low[1] + middle[1], end[1]), SIDE):
                         m2 = _narrow(lattice, below, small, 3, m1, work, offset, want, out, chunk, sweep)
                         if m2:
-                            _block(lattice, below, m2, work, offset, want, out, chunk, sweep)
+                            if _costs(lattice, below, m2, work, offset, small):
+                                _keep_nearest(lattice, m2, work)
+                            if want.volumes:
+                                _measure_block(lattice, below, m2, work, want, out, chunk, sweep)
+                            else:
+                                _label_block(lattice, below, m2, work, want, out, sweep, chunk)
     return True
 
 
 @compiled(parallel=True)
 def _run(tree, lattice, want, out, sweep):
-    """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS in memory order."""
-    nx, ny, nz = (lattice.shape + COARSE - 1) // COARSE
+    """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS of the part in memory order."""
+    first = out.corner // COARSE
+    nx, ny, nz = (out.end + COARSE - 1) // COARSE - first
     total = nx * ny * nz
     for chunk in prange(CHUNKS):
         work = _work(512, len(tree.order))
         start = np.empty(3, np.int64)
         for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
+            start += first
             start *= COARSE
             while not _coarse(tree, lattice, start, work, want, out, chunk, sweep):
                 work = _work(2 * work.site.shape[1], len(tree.order))
@@ -335,5 +373,16 @@ def sweep(tree: SiteTree, lattice: Lattice, want: Wanted, room: Sweep | None = N
     for array in (room.counts, room.volumes, room.pair_used, room.flip_used):
         array.fill(0)
     labels = np.empty(lattice.shape if want.labels else (1, 1, 1), np.int32)
-    _run(tree, lattice, want, labels, room)
+    _run(tree, lattice, want, Part(labels, np.zeros(3, np.int64), lattice.shape), room)
     return room._replace(labels=labels, counts=room.counts.sum(0), volumes=room.volumes.sum(0))
+
+
+def label_part(tree: SiteTree, lattice: Lattice, start: Sequence[int], stop: Sequence[int]) -> np.ndarray:
+    """int32 [stop - start]: the labels of a part of the lattice, bit for bit those of a sweep of the whole."""
+    low = np.array(start, np.int64) // COARSE * COARSE
+    end = np.minimum(-(-np.array(stop, np.int64) // COARSE) * COARSE, lattice.shape)
+    labels = np.empty(end - low, np.int32)
+    room = buffers(lattice._replace(shape=np.ones(3, np.int64)), 1, flips=False)
+    want = Wanted(True, False, -1.0, counts=False)
+    _run(tree, lattice, want, Part(labels, low, end), room)
+    return labels[tuple(slice(a - k, b - k) for a, b, k in zip(start, stop, low))]

@@ -9,7 +9,7 @@ from microgen.core.kernels.boxes import Lattice
 
 
 @compiled
-def _displacements(labels, sites, start, step, lengths, total, count):
+def _displacements(labels, first, sites, start, step, lengths, total, count):
     nx, ny, nz = labels.shape
     index = np.empty(3, np.int64)
     for index[0] in range(nx):
@@ -20,10 +20,17 @@ def _displacements(labels, sites, start, step, lengths, total, count):
                     continue
                 count[i] += 1
                 for a in range(3):
-                    d = start[a] + index[a] * step[a] - sites[i, a]
+                    d = start[a] + (index[a] + (first if a == 0 else 0)) * step[a] - sites[i, a]
                     if lengths[a] > 0:
                         d -= lengths[a] * np.rint(d / lengths[a])
                     total[i, a] += d
+
+
+def displacements(
+    labels: np.ndarray, first: int, sites: np.ndarray, lattice: Lattice, total: np.ndarray, count: np.ndarray
+) -> None:
+    """Add to total [n, 3] and count [n] the voxels of a slab, which begins at layer `first` of the lattice."""
+    _displacements(labels, first, sites, lattice.start, lattice.step, lattice.lengths, total, count)
 
 
 def centroids(labels: np.ndarray, sites: np.ndarray, lattice: Lattice) -> np.ndarray:
@@ -32,5 +39,5 @@ def centroids(labels: np.ndarray, sites: np.ndarray, lattice: Lattice) -> np.nda
     An empty cell keeps its site.
     """
     total, count = np.zeros(sites.shape), np.zeros(len(sites), np.int64)
-    _displacements(labels, sites, lattice.start, lattice.step, lattice.lengths, total, count)
+    displacements(labels, 0, sites, lattice, total, count)
     return sites + total / np.maximum(count, 1)[:, None]
