@@ -14,7 +14,9 @@ import microgen
 
 def test_names_are_few_and_sorted() -> None:
     assert microgen.__all__ == sorted(set(microgen.__all__))
-    assert 5 < len(microgen.__all__) <= 31  # two families of material, describe and reconstruct
+    assert (
+        5 < len(microgen.__all__) <= 33
+    )  # two families of material, describe, reconstruct, and the distance and way between two
     assert dir(microgen) == microgen.__all__
 
 

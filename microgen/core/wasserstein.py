@@ -100,6 +100,15 @@ def sinkhorn_divergence(
     return found
 
 
+def cloud_distance(
+    x: np.ndarray, y: np.ndarray, *, blur: float, a: np.ndarray | None = None, b: np.ndarray | None = None
+) -> float:
+    """Distance between points x [n, k] and y [m, k]: exact for k = 1, else the root of S_eps."""
+    if np.ndim(x) == np.ndim(y) == 2 and np.shape(x)[1] == np.shape(y)[1] == 1:
+        return line_distance(x, y, a, b)
+    return sinkhorn_divergence(x, y, blur=blur, a=a, b=b).distance
+
+
 def line_distance(x: np.ndarray, y: np.ndarray, a: np.ndarray | None = None, b: np.ndarray | None = None) -> float:
     """Exact W2 between weighted numbers x [n] and y [m]: (integral of (F_a^-1(s) - F_b^-1(s))² ds)^(1/2).
 
