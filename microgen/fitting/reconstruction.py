@@ -60,7 +60,7 @@ class Reconstruction:
         counts = np.bincount(labels.ravel(), minlength=len(grains) + 1)[1:]
         phase = np.append(grains.phase_id, -1).astype(np.int16)[labels - 1]
         assert grains.sites is not None
-        # The diagram begins at the corner of the map; the table of a sample has its sites where the grid has its points.
+        # The diagram begins at the corner of the map; tables of samples have sites where the grid has its points.
         grains = replace(grains, volume=counts * grid.cell_measure, sites=grains.sites + np.asarray(grid.origin))
         figures = {**self.statistics, "grains": len(grains)}
         made = Provenance("reconstruct", {}, achieved=figures)
