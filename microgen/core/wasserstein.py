@@ -86,8 +86,9 @@ def sinkhorn_divergence(
     scaled = [((points - middle) / blur, share) for points, share in clouds]
     kind = dtype or (torch.float32 if max(np.abs(points).max() for points, _ in scaled) < WIDE else torch.float64)
     first, second = (_Measure.of(*each, dtype=kind, device=device) for each in scaled)
-    f, g, misplaced, steps = _potentials(first, second, tolerance)
-    own = [_own_potential(each) for each in (first, second)]
+    loops = _Loops(first, second)
+    f, g, misplaced, steps = _potentials(first, second, loops, tolerance=tolerance)
+    own = [_own_potential(each, loops) for each in (first, second)]
     squared = (first.mean(f - own[0]) + second.mean(g - own[1])) * blur**2
     f, g = ((p.double().cpu().numpy() * blur**2) for p in (f, g))
     found = Divergence(squared, f, g, misplaced, steps, tolerance)
@@ -196,22 +197,29 @@ def _cells(points: np.ndarray, count: int) -> np.ndarray:
     return cell
 
 
-def _softmin(eps: float, x: _Measure, y: _Measure, g: Tensor) -> Tensor:
-    """-eps log sum_j b_j exp((g_j - |x_i - y_j|²) / eps) of each point of x."""
-    turned = y.points.T * (2 / eps)
-    level = (y.log + (g - y.square) / eps)[None]
-    rows = max(1, min(BLOCK // len(y), len(x)))
-    room, out = torch.empty(rows, len(y), dtype=g.dtype, device=g.device), torch.empty_like(x.square)
-    for start in range(0, len(x), rows):
-        points = x.points[start : start + rows]
-        part = torch.addmm(level, points, turned, out=room[: len(points)])
-        top = part.amax(1, keepdim=True)
-        # What is lost below exp(-60) no sum can see; exp of numbers that underflow takes 20 to 50 times as long.
-        out[start : start + rows] = part.sub_(top).clamp_(min=-60).exp_().sum(1).log_() + top[:, 0]
-    return x.square - eps * out
+class _Loops:
+    """Loops over all pairs, block by block in one piece of memory: fresh memory can cost more than the sums."""
+
+    def __init__(self, a: _Measure, b: _Measure) -> None:
+        longest = max(len(a), len(b))
+        self._room = torch.empty(max(longest, min(BLOCK, longest**2)), dtype=a.square.dtype, device=a.square.device)
+
+    def softmin(self, eps: float, x: _Measure, y: _Measure, *, of: Tensor) -> Tensor:
+        """-eps log sum_j b_j exp((g_j - |x_i - y_j|²) / eps) of each point of x, for the potential g `of` y."""
+        turned = y.points.T * (2 / eps)
+        level = (y.log + (of - y.square) / eps)[None]
+        rows, out = max(1, len(self._room) // len(y)), torch.empty_like(x.square)
+        for start in range(0, len(x), rows):
+            points = x.points[start : start + rows]
+            part = self._room[: len(points) * len(y)].view(len(points), len(y))
+            torch.addmm(level, points, turned, out=part)
+            top = part.amax(1, keepdim=True)
+            # What is lost below exp(-60) no sum can see; exp of numbers that underflow takes 20 to 50 times as long.
+            out[start : start + rows] = part.sub_(top).clamp_(min=-60).exp_().sum(1).log_() + top[:, 0]
+        return x.square - eps * out
 
 
-def _potentials(a: _Measure, b: _Measure, tolerance: float) -> tuple[Tensor, Tensor, float, int]:
+def _potentials(a: _Measure, b: _Measure, loops: _Loops, *, tolerance: float) -> tuple[Tensor, Tensor, float, int]:
     """f and g of OT_1(a, b), the share of misplaced mass, and the steps at the last eps."""
     size = math.sqrt(max(a.mean(a.square) + b.mean(b.square), 1.0))
     (rough_a, width_a), (rough_b, width_b) = a.coarse(), b.coarse()
@@ -222,41 +230,43 @@ def _potentials(a: _Measure, b: _Measure, tolerance: float) -> tuple[Tensor, Ten
     f = torch.zeros_like(rough_a.square)
     eps = (blurs or [1.0])[0] ** 2
     for eps in (s**2 for s in blurs if s >= width):
-        f = _softmin(eps, rough_a, rough_b, _softmin(eps, rough_b, rough_a, f))
-    g = _softmin(eps, b, rough_a, f)  # at any place, from the potential of the cells
-    f = _softmin(eps, a, b, g)
+        f = loops.softmin(eps, rough_a, rough_b, of=loops.softmin(eps, rough_b, rough_a, of=f))
+    g = loops.softmin(eps, b, rough_a, of=f)  # at any place, from the potential of the cells
+    f = loops.softmin(eps, a, b, of=g)
     for eps in (s**2 for s in blurs if s < width):
-        g = _softmin(eps, b, a, f)
-        f = _softmin(eps, a, b, g)
-    return _settled(a, b, f, g, tolerance)
+        g = loops.softmin(eps, b, a, of=f)
+        f = loops.softmin(eps, a, b, of=g)
+    return _settled(a, b, g, loops=loops, tolerance=tolerance)
 
 
-def _settled(a: _Measure, b: _Measure, f: Tensor, g: Tensor, tolerance: float) -> tuple[Tensor, Tensor, float, int]:
+def _settled(
+    a: _Measure, b: _Measure, g: Tensor, *, loops: _Loops, tolerance: float
+) -> tuple[Tensor, Tensor, float, int]:
     """Over-relaxed steps at eps = 1 until the plan of f and g has the weights of b, but for the tolerance."""
     factor, least, misplaced = RELAXED, math.inf, math.inf
-    f = _softmin(1.0, a, b, g)
+    f = loops.softmin(1.0, a, b, of=g)
     for step in range(MOST):
-        after = _softmin(1.0, b, a, f)
+        after = loops.softmin(1.0, b, a, of=f)
         misplaced = b.mean((g - after).exp().sub(1).abs()) / 2
         if misplaced <= tolerance or step == MOST - 1:
             # Relaxed steps leave both marginals a little wrong: make that of a exact, and look again.
-            f = _softmin(1.0, a, b, after)
-            g, after = after, _softmin(1.0, b, a, f)
+            f = loops.softmin(1.0, a, b, of=after)
+            g, after = after, loops.softmin(1.0, b, a, of=f)
             misplaced = b.mean((g - after).exp().sub(1).abs()) / 2
             if misplaced <= tolerance or step == MOST - 1:
                 return f, after, misplaced, step + 1
         factor = 1.0 if misplaced > 1.5 * least else factor  # far from the end relaxed steps can overshoot
         least = min(least, misplaced)
         g = g + factor * (after - g)
-        f = f + factor * (_softmin(1.0, a, b, g) - f)
+        f = f + factor * (loops.softmin(1.0, a, b, of=g) - f)
     raise AssertionError("unreachable")
 
 
-def _own_potential(a: _Measure) -> Tensor:
+def _own_potential(a: _Measure, loops: _Loops) -> Tensor:
     """f of OT_1(a, a) by half steps, each of which at least halves the error."""
     f = torch.zeros_like(a.square)
     for _ in range(OWN_STEPS):
-        before, f = f, (f + _softmin(1.0, a, a, f)) / 2
+        before, f = f, (f + loops.softmin(1.0, a, a, of=f)) / 2
         if a.mean((f - before).abs()) < OWN_CHANGE:
             break
-    return _softmin(1.0, a, a, f)
+    return loops.softmin(1.0, a, a, of=f)
