@@ -31,14 +31,14 @@ def rerun(
     if not original.is_file():
         return code
     for path in out:
-        if _same(original, path) is False:
+        if same(original, path) is False:
             raise TargetNotMet(f"{path} differs from {original}: other version or input?")
     Reporter(quiet=quiet).say(f"identical with {original}, as far as formats can be compared")
     return code
 
 
-def _same(one: Path, two: Path) -> bool | None:
-    """None where the formats cannot be compared."""
+def same(one: Path, two: Path) -> bool | None:
+    """Do two files hold the same grains? None where the formats cannot be compared."""
     if one.suffix == two.suffix == ".csv":
         return one.read_bytes() == two.read_bytes()
     try:

@@ -18,6 +18,7 @@ COMMANDS = {
     "polycrystal": "Make a 3-D polycrystal: statistically equal to an EBSD scan, or from chosen laws.",
     "curvatubes": "Make a foam, bone, sponge or membrane: a level set whose surface has chosen curvatures.",
     "reconstruct": "Fit a compact diagram to a scan itself, point by point: show, extrude or export it anywhere.",
+    "interpolate": "Lay a way between two polycrystals: a valid one at every step, and a film strip.",
     "design": "Find a texture with wished numbers: porosity, thickness, connectivity ...",
     "describe": "Measure a volume: porosity, surface, thickness, connectivity, curvatures, or its grains.",
     "compare": "Say whether two files show one material: every statistic they share, against their own noise.",

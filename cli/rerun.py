@@ -66,7 +66,7 @@ def rerun(
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
     talk = {"json": json, "overwrite": overwrite, "quiet": quiet}
-    if made.command == "mesh" or "reconstruct" in made.configuration:
+    if made.command == "mesh" or {"reconstruct", "interpolate"} & set(made.configuration):
         return _from_its_source(made, original, paths, format=format, **talk)
     for path in paths:
         check_suffix(path, format)
@@ -93,10 +93,14 @@ def rerun(
 def _from_its_source(
     made: Provenance, original: Path, paths: tuple[Path, ...], *, format: str | None, **talk: Any
 ) -> int:
-    """What is made of one file: surfaces and tetrahedra of a volume, the diagram of a map."""
+    """What is made of files: surfaces and tetrahedra of a volume, the diagram of a map, the way between two samples."""
     if made.command == "mesh":
         source = found(Path(str(made.configuration.get("source"))), made, original)
         return _mesh_again.rerun(made, source, original, paths, **talk)
+    if "interpolate" in made.configuration:
+        from . import _interpolate_again  # which reads its ends with this module
+
+        return _interpolate_again.rerun(made, original, paths, format=format, find=found, **talk)
     return _reconstruct_again.rerun(made, original, paths, format=format, find=found, **talk)
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for editors and type checkers; a test keeps it equal to the table below
     from microgen.atlas import Atlas as Atlas
     from microgen.descriptors.describe import describe as describe
+    from microgen.descriptors.grain_cloud import grain_distance as grain_distance
     from microgen.descriptors.grains import interior_grains as interior_grains
     from microgen.errors import MicrogenError as MicrogenError
     from microgen.fitting.compare import compare as compare
     from microgen.fitting.fit import fit as fit
+    from microgen.fitting.interpolation import interpolate as interpolate
     from microgen.fitting.reconstruction import reconstruct as reconstruct
     from microgen.fitting.survey import survey as survey
     from microgen.fitting.target import Target as Target
@@ -74,7 +76,9 @@ _HOME = {
     "compare": "microgen.fitting.compare",
     "describe": "microgen.descriptors.describe",
     "fit": "microgen.fitting.fit",
+    "grain_distance": "microgen.descriptors.grain_cloud",
     "interior_grains": "microgen.descriptors.grains",
+    "interpolate": "microgen.fitting.interpolation",
     "read": "microgen.io",
     "read_atlas": "microgen.io.atlas_table",
     "read_provenance": "microgen.io.sidecar",

@@ -194,6 +194,23 @@ def reduce_to_fundamental_zone(q: np.ndarray, laue_group: str) -> np.ndarray:
     return _reduce(q.reshape(-1, 4), symmetry_operators(laue_group)).reshape(q.shape)
 
 
+def slerp(a: np.ndarray, b: np.ndarray, t: float, laue_group: str) -> np.ndarray:
+    """Orientations [n, 4] on the shortest way from a to the symmetric equivalents of b: a at t = 0, S b at t = 1.
+
+    q(t) = (sin((1 - t) w) a + sin(t w) S b) / sin(w) with cos(w) = <a, S b> (Shoemake, SIGGRAPH 1985).
+    """
+    operators = symmetry_operators(laue_group)
+    end = multiply(operators[_largest_scalar(a, b, operators)[1]], b)
+    cosine = (a * end).sum(-1, keepdims=True)
+    end = np.where(cosine < 0, -end, end)
+    angle = np.arccos(np.minimum(np.abs(cosine), 1.0))
+    sine = np.sin(angle)
+    near = sine < 1e-9
+    first, second = (np.where(near, s, np.sin(s * angle) / np.where(near, 1.0, sine)) for s in (1 - t, t))
+    q = first * a + second * end
+    return q / np.linalg.norm(q, axis=-1, keepdims=True)
+
+
 def mean_orientation(q: np.ndarray, laue_group: str, weights: np.ndarray | None = None) -> np.ndarray:
     """Mean [4] of orientations q [n, 4] that lie within about half the group's zone of each other, reduced."""
     q = np.asarray(q, float)

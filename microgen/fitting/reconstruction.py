@@ -59,7 +59,9 @@ class Reconstruction:
         grains = self.extruded(grid) if deep else self.grains
         counts = np.bincount(labels.ravel(), minlength=len(grains) + 1)[1:]
         phase = np.append(grains.phase_id, -1).astype(np.int16)[labels - 1]
-        grains = replace(grains, volume=counts * grid.cell_measure)
+        assert grains.sites is not None
+        # The diagram begins at the corner of the map; tables of samples have sites where the grid has its points.
+        grains = replace(grains, volume=counts * grid.cell_measure, sites=grains.sites + np.asarray(grid.origin))
         figures = {**self.statistics, "grains": len(grains)}
         made = Provenance("reconstruct", {}, achieved=figures)
         return Microstructure(grid, phase, self.source.phases, labels, grains=grains, provenance=made)

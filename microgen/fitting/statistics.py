@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from microgen.core.wasserstein import cloud_distance
 from microgen.descriptors.boundaries import boundary_misorientation, neighbours
 from microgen.descriptors.distance import (
     fabric_floor,
@@ -24,12 +25,21 @@ from microgen.descriptors.distance import (
     wasserstein,
 )
 from microgen.descriptors.distribution import Distribution
-from microgen.descriptors.grains import aspect_ratio, axis_angle, equivalent_diameter, grain_measure, long_axes
+from microgen.descriptors.grain_cloud import BLUR, grain_cloud
+from microgen.descriptors.grains import (
+    aspect_ratio,
+    axis_angle,
+    equivalent_diameter,
+    grain_measure,
+    interior_grains,
+    long_axes,
+)
 from microgen.descriptors.texture import mean_orientations, texture_index
 from microgen.fitting.views import resultant
 from microgen.microstructure import Microstructure, Phase
 
 MOST = 2000  # rows of a kernel matrix; of more values, evenly many are taken
+MOST_POINTS, CLOUD_RESAMPLES = 400, 60  # of a divergence, which has to be found again for each resample
 
 Maps = Sequence[Microstructure]
 
@@ -209,6 +219,41 @@ class TextureOf:
         return texture_floor(q, len(q), min(count, MOST), laue_group=self.laue_group, rng=rng, weights=weights)
 
 
+@dataclass(frozen=True)
+class SizeAndShape:
+    """Grains as points in size and shape (`descriptors.grain_cloud`), compared by their debiased Sinkhorn divergence.
+
+    Unlike laws of diameters and aspect ratios side by side it tells, for one, large grains that are long from small
+    ones that are. The value is the spread: rms distance of a grain from the mean of all, in factors e of an axis.
+    """
+
+    unit: str = ""
+    in_objective: bool = False
+
+    def measure(self, maps: Maps) -> np.ndarray:
+        parts = [grain_cloud(ms, interior=True).size_and_shape for ms in maps if interior_grains(ms).any()]
+        return np.concatenate(parts) if parts else np.empty((0, 4))
+
+    def count(self, sample: np.ndarray) -> int:
+        return len(sample)
+
+    def value(self, sample: np.ndarray) -> float:
+        return float(np.sqrt(sample.var(axis=0).sum()))
+
+    def shown(self, sample: np.ndarray) -> Distribution | None:
+        return None
+
+    def distance(self, target: np.ndarray, achieved: np.ndarray) -> float:
+        x, y = (thinned(each, MOST_POINTS) for each in (target, achieved))
+        return cloud_distance(x, y, blur=BLUR)
+
+    def floor(self, target: np.ndarray, count: int, rng: np.random.Generator) -> tuple[float, float]:
+        n = min(len(target), MOST_POINTS)
+        return noise_floor(
+            target, n, min(count, MOST_POINTS), distance=self.distance, rng=rng, resamples=CLOUD_RESAMPLES
+        )
+
+
 def kinds(
     phases: Sequence[Phase], present: Sequence[int], names: Sequence[str], *, neighbours_known: bool = True
 ) -> dict[str, Kind]:
@@ -227,6 +272,7 @@ def kinds(
             for p, name in zip(present, names)
         }
     return each | {
+        "size_and_shape": SizeAndShape(),
         "neighbours": Values(neighbours, "", False),
         "equivalent_diameter_area_weighted": Values(_by_area, "µm", False),
         # Of several phases pooled it tells more of which phases cluster than of misorientations.
@@ -244,9 +290,9 @@ class _Between:
         return boundary_misorientation(ms, phase_id=self.phase)
 
 
-def thinned(rows: np.ndarray) -> np.ndarray:
-    """At most MOST of the rows, evenly spaced."""
-    return rows if len(rows) <= MOST else rows[np.linspace(0, len(rows) - 1, MOST).astype(int)]
+def thinned(rows: np.ndarray, most: int = MOST) -> np.ndarray:
+    """At most so many of the rows, evenly spaced."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def _by_area(ms: Microstructure) -> Distribution:

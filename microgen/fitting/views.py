@@ -19,7 +19,7 @@ from microgen.microstructure import Microstructure
 from microgen.orientation import conjugate, multiply
 
 PLANES = ("xy", "yz", "xz", "yx", "zy", "zx")
-DIRECTED = ("equivalent_diameter", "aspect_ratio", "axis_angle")
+DIRECTED = ("equivalent_diameter", "aspect_ratio", "axis_angle", "size_and_shape")
 """Statistics that depend on the side a material with a fabric is seen from."""
 
 Maps = Mapping[str, Sequence[Microstructure]]

@@ -2,6 +2,7 @@
 
 from microgen.report.atlas_page import command_line, render_atlas
 from microgen.report.embedding import require_umap
+from microgen.report.film import draw_film
 from microgen.report.page import render_comparison, render_report
 from microgen.report.painting import WAYS
 from microgen.report.sheet import MOST_TILES, contact_sheet, draw_sheet, tile
@@ -18,6 +19,7 @@ __all__ = [
     "Table",
     "command_line",
     "contact_sheet",
+    "draw_film",
     "draw_sheet",
     "ensemble_summary",
     "has_screen",

@@ -202,10 +202,10 @@ class Sheet:
     ) -> None:
         from PIL import ImageDraw
 
-        ImageDraw.Draw(self._image).text(place, text, fill=colour, font=_font(size), anchor=anchor)
+        ImageDraw.Draw(self._image).text(place, text, fill=colour, font=font(size), anchor=anchor)
 
 
-def _font(size: int):
+def font(size: int):
     """The font that comes with matplotlib: the one in Pillow knows neither µ nor ×."""
     import matplotlib
     from PIL import ImageFont

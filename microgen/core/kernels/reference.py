@@ -45,3 +45,26 @@ def dual(cost: Float[Tensor, "m n"], weights: Float[Tensor, " n"], volumes: Floa
     Concave; autograd gives its gradient v_i - |cell_i|.
     """
     return (volumes * weights).sum() + (cost - weights).min(dim=1).values.mean()
+
+
+def sinkhorn_divergence(
+    x: Float[Tensor, "n k"],
+    y: Float[Tensor, "m k"],
+    a: Float[Tensor, " n"],
+    b: Float[Tensor, " m"],
+    *,
+    eps: float,
+    steps: int,
+) -> Float[Tensor, ""]:
+    """S_eps of two clouds with weights that sum to one: so many steps of Sinkhorn's iteration, all pairs."""
+
+    def transport(p: Tensor, q: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        cost = ((p[:, None] - q[None]) ** 2).sum(2)
+        g = torch.zeros_like(v)
+        f = torch.zeros_like(u)
+        for _ in range(steps):
+            f = -eps * torch.logsumexp(v.log() + (g - cost) / eps, 1)
+            g = -eps * torch.logsumexp(u.log()[:, None] + (f[:, None] - cost) / eps, 0)
+        return u @ f + v @ g
+
+    return transport(x, y, a, b) - (transport(x, x, a, a) + transport(y, y, b, b)) / 2
