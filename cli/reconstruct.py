@@ -15,7 +15,7 @@ import microgen
 from microgen import Grid, Microstructure, Provenance
 from microgen.io.atomic import atomic_path, check_writable
 from microgen.provenance import sha256
-from microgen.report import draw_sheet
+from microgen.report import draw_film
 
 from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
@@ -130,7 +130,7 @@ def run(
         for path in out:
             if path.suffix.lower() == ".png":
                 with atomic_path(path, overwrite) as part:
-                    part.write_bytes(draw_sheet(sample, title=path.stem))
+                    part.write_bytes(_picture(found, sample, path.stem))
             else:
                 microgen.write(sample, path, format=format_for(path, format), overwrite=overwrite)
     _table(found.statistics, source.grid.ndim, reporter)
@@ -191,6 +191,14 @@ def _made(sample: Microstructure, wanted: Wanted) -> Provenance:
     parts = {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": list(grid.periodic)}
     told = {"reconstruct": configuration, "grid": parts, "phases": phases}
     return replace(made, configuration=told, inputs={str(wanted.ebsd): sha256(wanted.ebsd)})
+
+
+def _picture(found: Any, sample: Microstructure, title: str) -> bytes:
+    """The map that was fitted beside the diagram, in the same colours."""
+    source = replace(found.source, grains=found.grains)
+    numbers = [np.arange(1, len(found.grains) + 1)] * 2
+    captions = ["scan", f"diagram, {found.statistics['differing']:.2%} of the points differ"]
+    return draw_film([source, sample], captions, numbers=numbers, title=title, frame=520)
 
 
 def _table(figures: Mapping[str, Any], ndim: int, reporter: Reporter) -> None:

@@ -205,6 +205,9 @@ def interpolate(
             raise InvalidParameter(name, expected="a sample with sites, metrics and weights", got="none", remedy=remedy)
         if not isinstance(ms.grid, Grid):
             raise InvalidParameter(name, expected="a sample on a square grid", got=type(ms.grid).__name__)
+        parts = (grains.sites, grains.metrics, grains.weights, grains.orientation)
+        if not all(np.isfinite(part).all() for part in parts) or np.linalg.eigvalsh(grains.metrics).min() <= 0:
+            raise InvalidParameter(name, expected="finite numbers and positive definite metrics", got="others")
     if not 0 < tolerance < 1:
         raise InvalidParameter("tolerance", expected="a number between 0 and 1", got=tolerance)
     first, second = together(a, b)

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from microgen import AspectRatioLaw, Grid, Microstructure, Phase, Polycrystal, SizeLaw, interpolate, reconstruct
 from microgen.descriptors.grain_cloud import grain_cloud
-from microgen.errors import InvalidParameter, NotConverged
+from microgen.errors import InvalidParameter, NoGrains, NotConverged
 from microgen.fitting import matching
 from microgen.orientation import misorientation_angle, random_orientations, slerp
 
@@ -178,6 +178,14 @@ def test_other_bad_input_is_refused(ends) -> None:
         interpolate(a, b, shape=(8, 8, 8))
     with pytest.raises(InvalidParameter, match="tolerance"):
         interpolate(a, b, tolerance=0)
+    assert b.grains is not None
+    assert b.grains.metrics is not None
+    broken = (("metrics", -b.grains.metrics), ("weights", np.full(12, np.nan)))
+    for wrong in (replace(b, grains=replace(b.grains, **{name: array})) for name, array in broken):
+        with pytest.raises(InvalidParameter, match="positive definite"):
+            interpolate(a, wrong)
+    with pytest.raises(NoGrains):
+        interpolate(a, replace(b, grain_id=np.zeros_like(b.grain_id)))
     with pytest.raises(InvalidParameter, match="symmetry"):
         interpolate(a, replace(b, phases=(Phase("material", "6/mmm"),)))
 
