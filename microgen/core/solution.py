@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from microgen.core.cost_diagram import CostDiagram
 from microgen.core.power_diagram import PowerDiagram
 
 SMALL = 400  # targets below this many voxels are held to their sub-voxel volume: a count of them is too coarse
@@ -28,9 +29,9 @@ class Step:
 class Solution:
     """Outcome of `solve_weights`. Volumes are in voxels, as the labels show them (islands given away)."""
 
-    diagram: PowerDiagram
+    diagram: PowerDiagram | CostDiagram
     labels: Int[Tensor, "*shape"]
-    """int32 [grid.shape], 1..n"""
+    """int32 [grid.shape], 1..n; 0 where there is void, or no domain"""
     counts: Int[Tensor, " n"]
     subvoxel_volumes: Float[Tensor, " n"]
     targets: Float[Tensor, " n"]
