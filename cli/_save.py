@@ -11,6 +11,7 @@ import microgen
 from microgen import Microstructure, Provenance
 from microgen.io.atomic import atomic_path
 
+from . import _region
 from ._fit import fit_object
 from ._job import Job
 from ._laws import Scan
@@ -34,7 +35,8 @@ def document(
 ) -> Microstructure:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("polycrystal")
-    configuration = {**made.configuration, "run": job.identity(member)}
+    configuration = {**made.configuration, **_region.told_mask(job.request, made.configuration)}
+    configuration |= {"run": job.identity(member)}
     figures = achieved(sample)
     if scan is not None or statistics:
         figures |= {"statistics": statistics_object(statistics)}

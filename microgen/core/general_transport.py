@@ -38,8 +38,9 @@ def solve_cells(
 ) -> Solution:
     """Weights for which cell i has volume `volumes[i]` (µm^d), within `tolerance` of each.
 
-    `domain` is the part of the box that is shared out, bool [grid.shape]. Without `void` the volumes sum to it; with
-    `void` they sum to less, and the rest is void, label 0. The other options are those of `solve_weights`.
+    `domain` is the part of the box that is shared out, bool on the grid or any other of the same box. Without `void`
+    the volumes sum to it; with `void` they sum to less, and the rest is void, label 0. The other options are those
+    of `solve_weights`.
 
     The solution says whether the tolerance was met, and holds the best that was found; it never raises for that. Raises
     InvalidParameter for volumes that are not positive or do not fit the domain, an empty domain, and sites that
@@ -47,7 +48,7 @@ def solve_cells(
     """
     began = time.perf_counter()
     weights = torch.zeros(len(cost), dtype=torch.float64)
-    _check_domain(domain, grid)
+    _check_domain(domain)
     diagram = CostDiagram(cost, weights, grid.lengths, grid.periodic, void, domain)
     share = _shares(volumes, diagram, grid)
     _check_sites(diagram, grid)
@@ -69,7 +70,7 @@ def _shares(volumes: Tensor, diagram: CostDiagram, grid: Grid) -> np.ndarray:
     if v.shape != (n,) or not np.isfinite(v).all() or v.min() <= 0:
         least = f"shape {v.shape}" + (f", least {v.min():.3g}" if v.size else "")
         raise InvalidParameter("volumes", expected=f"{n} positive numbers", got=least)
-    room = diagram.measure(grid)
+    room = grid.size * (1.0 if diagram.domain is None else float(diagram.domain.double().mean()))
     if n > room:
         raise InvalidParameter("sites", expected=f"at most {int(room)}, one a voxel of the domain", got=n)
     whole, total = room * grid.cell_measure, float(v.sum())
@@ -84,12 +85,11 @@ def _shares(volumes: Tensor, diagram: CostDiagram, grid: Grid) -> np.ndarray:
     return v / total
 
 
-def _check_domain(domain: Tensor | None, grid: Grid) -> None:
+def _check_domain(domain: Tensor | None) -> None:
     if domain is None:
         return
-    if tuple(domain.shape) != grid.shape or domain.dtype != torch.bool:
-        got = f"{domain.dtype} {tuple(domain.shape)}"
-        raise InvalidParameter("domain", expected=f"true and false on {grid.shape} voxels", got=got)
+    if domain.dtype != torch.bool:
+        raise InvalidParameter("domain", expected="true and false on voxels", got=domain.dtype)
     if not bool(domain.any()):
         raise InvalidParameter(
             "domain", expected="voxels inside", got="an empty one", remedy="Inside is where it is true."
@@ -105,7 +105,8 @@ def _check_sites(diagram: CostDiagram, grid: Grid) -> None:
     outside = ((x < 0) | (x > lengths)).any(axis=1)
     where = "the box"
     if diagram.domain is not None and not outside.any():
-        voxel = np.minimum((x / grid.spacing).astype(int), np.array(grid.shape) - 1)
+        shape = np.array(diagram.domain.shape)
+        voxel = np.minimum((x / lengths * shape).astype(int), shape - 1)
         outside, where = ~diagram.domain.numpy()[tuple(voxel.T)], "the domain"
     if outside.any():
         k = int(outside.argmax())

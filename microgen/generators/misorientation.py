@@ -47,7 +47,7 @@ def contacts(labels: np.ndarray, grid: Grid) -> Contacts:
         if grid.periodic[axis] and len(here) > 2:
             pairs.append((here[-1:], here[:1]))
         for a, b in pairs:
-            apart = a != b
+            apart = (a != b) & (a > 0) & (b > 0)  # void is no grain
             low, high = np.minimum(a[apart], b[apart]), np.maximum(a[apart], b[apart])
             codes.append(low.astype(np.int64) * n + high)
             sizes.append(np.full(len(low), grid.cell_measure / step))

@@ -17,8 +17,10 @@ import numpy as np
 
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.generators.box import implied_mean, require_agreement, require_voxels
+from microgen.generators.filling import Filling
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, SizeLaw, Texture, number, require, strata
 from microgen.generators.phases import assign_phases
+from microgen.generators.region import Shape, voxels
 from microgen.grid import Grid
 from microgen.microstructure import Grains, Microstructure, Phase
 from microgen.provenance import Provenance
@@ -71,6 +73,10 @@ class Polycrystal:
     cells: Literal["ellipsoidal", "laguerre"] = "ellipsoidal"
     """ellipsoidal: curved boundaries, shapes of their own, volumes met in voxels; laguerre: equiaxed grains with flat
     boundaries, exact polyhedra whose volumes are met to 1e-6 without a grid."""
+    exponent: float = 2.0
+    """How hard grains are: 0.5 very soft, filling what is left; 2 usual; 10 hard, each keeping to its ellipsoid."""
+    void: float = 0.0
+    """Share left empty between the grains (of the mask, where there is one)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", tuple(self.phases))
@@ -83,6 +89,10 @@ class Polycrystal:
         require(fine, "lloyd", "an integer from 0 to 1000", self.lloyd)
         fine = number(self.tolerance) and 0 < self.tolerance < 1
         require(fine, "tolerance", "a number between 0 and 1", self.tolerance, remedy="0.01 is usual.")
+        fine = number(self.exponent) and 0.1 <= self.exponent <= 32
+        remedy = "0.5 is very soft, 2 usual, 10 hard."
+        require(fine, "exponent", "a number from 0.1 to 32", self.exponent, remedy=remedy)
+        require(number(self.void) and 0 <= self.void < 1, "void", "a share from 0 to below 1", self.void)
         self._check_cells()
         _check_phases(self.phases)
         fine = self.texture.kind == "random" or len(self.texture.orientations) == len(self.phases)
@@ -96,9 +106,25 @@ class Polycrystal:
             remedy = "Set the mean aspect ratio to 1, also beside a scan, or use cells ellipsoidal."
             expected = "1 where cells are laguerre, which have no axes"
             require(False, "aspect_ratio.mean", expected, self.aspect_ratio.mean, remedy=remedy)
+        for name in ("exponent", "void") if self.cells == "laguerre" else ():
+            value, usual = getattr(self, name), type(self).__dataclass_fields__[name].default
+            require(value == usual, name, f"{usual:g} where cells are laguerre", value, remedy="Use cells ellipsoidal.")
 
-    def sample(self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None) -> Microstructure:
+    def sample(
+        self,
+        grid: Grid,
+        *,
+        seed: int,
+        device: str = "cpu",
+        mask: np.ndarray | Shape | None = None,
+        progress: Progress | None = None,
+    ) -> Microstructure:
         """One sample on the grid: grain_id, phase_id, the whole table of grains, and provenance.
+
+        `mask` is the part of the box that grains and void share, bool [shape] or a shape such as `meshing.Clip`; it is
+        the `measured` part of the sample. Outside, and where there is void, grain_id is 0 and phase_id is -1. Where
+        there is any of these, or another exponent than 2, the table of grains holds no weights: those of a table are
+        of the quadratic diagram.
 
         Raises InvalidParameter when grid and parameters do not fit together, NotConverged (with the sample as its
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
@@ -108,17 +134,24 @@ class Polycrystal:
         from microgen.generators.solve import solve
 
         began = time.perf_counter()
-        layout = self.layout(grid, seed=seed)
+        filling, told = self._filling(mask, grid)
+        layout = self.layout(grid, seed=seed, mask=mask)
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
-        make = solve_exact if self.cells == "laguerre" else solve
-        solution, reshaped = make(layout, grid, tolerance=self.tolerance, steps=self.lloyd, progress=progress)
+        how: dict[str, Any] = {"tolerance": self.tolerance, "steps": self.lloyd, "progress": progress}
+        if self.cells == "laguerre":
+            solution, reshaped = solve_exact(layout, grid, **how)
+        else:
+            solution, reshaped = solve(layout, grid, filling=filling, **how)
         layout, left = self.turned(layout, solution.labels.numpy(), grid, seed)
-        sample = self._assemble(grid, layout, solution)
+        sample = self._assemble(grid, layout, solution, filling)
         achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
         if not math.isnan(left):
             achieved["misorientation_distance"] = left
-        configuration = {**self.configuration(), "grid": asdict(grid)}
+        if not filling.plain:
+            part = sample.grain_id == 0 if filling.inside is None else sample.grain_id[filling.inside] == 0  # type: ignore[index]
+            achieved["void"] = float(np.mean(part))
+        configuration = {**self.configuration(), "grid": asdict(grid), **told}
         sample = replace(
             sample, provenance=Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=achieved)
         )
@@ -128,27 +161,35 @@ class Polycrystal:
         return sample
 
     def samples(
-        self, grid: Grid, n: int, *, seed: int, workers: int | None = None, members: Sequence[int] | None = None
+        self,
+        grid: Grid,
+        n: int,
+        *,
+        seed: int,
+        mask: np.ndarray | Shape | None = None,
+        workers: int | None = None,
+        members: Sequence[int] | None = None,
     ) -> Iterator[Microstructure]:
-        """Members 0..n-1 of an ensemble (or only those listed), in order; see `ensemble.samples`."""
+        """Members 0..n-1 of an ensemble (or only those listed), in order, all in one mask; see `ensemble.samples`."""
         from microgen.generators.ensemble import samples
 
-        return samples(self, grid, n, seed=seed, workers=workers, members=members)
+        made: Any = self if mask is None else _Masked(self, mask)
+        return samples(made, grid, n, seed=seed, workers=workers, members=members)
 
-    def layout(self, grid: Grid, *, seed: int) -> Layout:
+    def layout(self, grid: Grid, *, seed: int, mask: np.ndarray | Shape | None = None) -> Layout:
         """Draw sizes, shapes, phases, orientations and sites; each from its own stream of the seed.
 
         A law that changes does not reshuffle what is drawn from the others.
         """
         from microgen.generators.placement import place_sites  # numba takes a while to import
 
-        self.check(grid, seed=seed)
-        d = grid.ndim
+        self.check(grid, seed=seed, mask=mask)
+        d, filling = grid.ndim, self._filling(mask, grid)[0]
         relative = self.size.relative(strata(self.grains, _stream(seed, "size")))
         fractions, factors = ([getattr(p, f) for p in self.phases] for f in ("fraction", "size_factor"))
         phase_id = assign_phases(relative**d, fractions, [f**d for f in factors], _stream(seed, "phases"))
         volumes = (relative * np.asarray(factors)[phase_id]) ** d
-        volumes *= math.prod(grid.lengths) / volumes.sum()
+        volumes *= math.prod(grid.lengths) * filling.share / volumes.sum()
         shapes = self._shapes(d, seed)
         placed = place_sites(
             shapes,
@@ -157,21 +198,33 @@ class Polycrystal:
             periodic=grid.periodic,
             hard_core=self.hard_core,
             rng=_stream(seed, "sites"),
+            inside=filling.inside,
         )
         metrics = shapes * (volumes ** (-2 / d))[:, None, None]
         sites = placed.sites + np.asarray(grid.origin)
         return Layout(sites, metrics, volumes, phase_id, self._orientations(phase_id, seed), placed.hard_core)
 
-    def check(self, grid: Grid, *, seed: int) -> None:
-        """Raise InvalidParameter when grid, seed and parameters do not fit together."""
+    def check(self, grid: Grid, *, seed: int, mask: np.ndarray | Shape | None = None) -> None:
+        """Raise InvalidParameter when grid, seed, mask and parameters do not fit together."""
         require(isinstance(grid, Grid), "grid", "a Grid", grid)
         fine = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0
         require(fine, "seed", "an integer >= 0", seed)
         if self.cells == "laguerre" and grid.ndim != 3:
             require(False, "shape", "3 numbers of voxels where cells are laguerre", grid.shape)
-        require_voxels(self.grains, grid)
+        if self.cells == "laguerre" and mask is not None:
+            require(False, "mask", "none where cells are laguerre", "a mask", remedy="Use cells ellipsoidal.")
+        share = self._filling(mask, grid)[0].share
+        require_voxels(self.grains, grid, share)
         # Measured laws carry their own scale in the quantiles; only a mean that was named binds.
-        require_agreement(self.size.mean, implied_mean(self.size, self.grains, grid), self.grains, grid)
+        implied = implied_mean(self.size, self.grains, grid) * share ** (1 / grid.ndim)
+        require_agreement(self.size.mean, implied, self.grains, grid)
+
+    def _filling(self, mask: np.ndarray | Shape | None, grid: Grid) -> tuple[Filling, dict[str, Any]]:
+        """What the grains fill, and what provenance says of the mask."""
+        if mask is None:
+            return Filling(self.exponent, self.void), {}
+        inside, told = voxels(mask, grid)
+        return Filling(self.exponent, self.void, inside), {"mask": told}
 
     def configuration(self) -> dict[str, Any]:
         """All parameters as nested dicts of plain values; `from_configuration` is the inverse."""
@@ -221,7 +274,7 @@ class Polycrystal:
         orientation, left = turned(layout.orientation, layout.phase_id, layout.volumes, labels, grid, laws, rng)
         return layout._replace(orientation=orientation), left
 
-    def _assemble(self, grid: Grid, layout: Layout, solution: Solution) -> Microstructure:
+    def _assemble(self, grid: Grid, layout: Layout, solution: Solution, filling: Filling) -> Microstructure:
         grain_id = solution.labels.numpy().astype(np.int32, copy=False)
         grains = Grains(
             layout.phase_id,
@@ -230,10 +283,25 @@ class Polycrystal:
             volume_target=layout.volumes,
             sites=_within(solution.diagram.sites.numpy(), grid),
             metrics=solution.diagram.metrics.numpy(),
-            weights=solution.diagram.weights.numpy(),
+            weights=solution.diagram.weights.numpy() if filling.plain else None,
         )
         phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
-        return Microstructure(grid, layout.phase_id[grain_id - 1], phases, grain_id, grains=grains)
+        phase_id = np.append(layout.phase_id, -1).astype(layout.phase_id.dtype)[grain_id - 1]  # -1 of void
+        return Microstructure(grid, phase_id, phases, grain_id, measured=filling.inside, grains=grains)
+
+
+@dataclass(frozen=True, eq=False)
+class _Masked:
+    """A generator with its mask, as an ensemble wants it."""
+
+    generator: Polycrystal
+    mask: np.ndarray | Shape
+
+    def check(self, grid: Grid, *, seed: int) -> None:
+        self.generator.check(grid, seed=seed, mask=self.mask)
+
+    def sample(self, grid: Grid, *, seed: int) -> Microstructure:
+        return self.generator.sample(grid, seed=seed, mask=self.mask)
 
 
 def _within(sites: np.ndarray, grid: Grid) -> np.ndarray:

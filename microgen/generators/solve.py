@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from microgen.core import Solution, lloyd, solve_weights
+from microgen.core import Solution, lloyd
 from microgen.core.transport import OnStep, at_centroids
+from microgen.generators.filling import Filling
 from microgen.grid import Grid
 
 if TYPE_CHECKING:
@@ -44,15 +45,23 @@ class Solved(NamedTuple):
     reshaped: int
 
 
-def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progress: Progress | None = None) -> Solved:
+def solve(
+    layout: Layout,
+    grid: Grid,
+    *,
+    tolerance: float,
+    steps: int = 0,
+    progress: Progress | None = None,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
+) -> Solved:
     """Weights that give the grains of the layout their volumes on the grid, as single pieces, after Lloyd `steps`."""
     volumes = torch.from_numpy(layout.volumes)
-    cells, rough = untangle(layout, grid, steps=steps)
+    cells, rough = untangle(layout, grid, steps=steps, filling=filling)
     weights, best = rough.diagram.weights, None
     on_step = _reporter(tolerance, progress)
     cells = cells._replace(age=torch.zeros_like(cells.age))
     for _ in range(REPEATS):
-        solution = solve_weights(
+        solution = filling.solve(
             cells.sites, cells.metrics, volumes, grid, tolerance=tolerance, start=weights, on_step=on_step
         )
         if best is None or solution.worst < best.solution.worst:
@@ -60,25 +69,36 @@ def solve(layout: Layout, grid: Grid, *, tolerance: float, steps: int = 0, progr
         if solution.converged:
             break
         cut, heirs = trouble(solution, grid, share=CUT / 2, among=solution.missed)
-        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs)
+        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs, filling=filling)
         weights = solution.diagram.weights
     assert best is not None
     return best
 
 
-def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES) -> tuple[Cells, Solution]:
+def untangle(
+    layout: Layout,
+    grid: Grid,
+    *,
+    steps: int = 0,
+    probes: int = PROBES,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
+) -> tuple[Cells, Solution]:
     """Cells of which hardly any is cut in two, and their solution on a coarse grid (volumes right to some per cent)."""
     sites, metrics, volumes = (torch.from_numpy(array.copy()) for array in layout[:3])
-    if steps:
+    if steps and filling.plain:
         sites = lloyd(sites, metrics, volumes, grid, steps=steps)
     n, coarse, weights = len(sites), coarser(grid, len(sites)), None
+    for _ in range(0 if filling.plain else steps):
+        solution = filling.solve(sites, metrics, volumes, coarse, start=weights, rough=True)
+        weights = solution.diagram.weights
+        sites = filling.kept_inside(at_centroids(solution.labels, solution.diagram, coarse), sites, coarse)
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
     for left in range(probes, 0, -1):
-        solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
+        solution = filling.solve(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
         cut, heirs = trouble(solution, coarse, share=CUT)
         if left == 1 or int(cut.sum()) <= FEW * n:
             return cells, solution
-        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs)
+        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs, filling=filling)
         weights = solution.diagram.weights
     raise AssertionError("unreachable")
 
@@ -96,6 +116,7 @@ def trouble(
     raw, repaired = solution.diagram.labels(grid).flatten() - 1, solution.labels.flatten() - 1
     moved = raw != repaired
     pairs, counts = torch.unique(torch.stack([raw[moved], repaired[moved]]).long(), dim=1, return_counts=True)
+    pairs, counts = pairs[:, pairs.min(0).values >= 0], counts[pairs.min(0).values >= 0]  # void has no volume to miss
     least = solution.targets[pairs].min(0).values
     hit = counts > share * least
     if among is not None:
@@ -104,12 +125,20 @@ def trouble(
     return cut, heirs
 
 
-def eased(cells: Cells, solution: Solution, grid: Grid, *, cut: torch.Tensor, heirs: torch.Tensor) -> Cells:
+def eased(
+    cells: Cells,
+    solution: Solution,
+    grid: Grid,
+    *,
+    cut: torch.Tensor,
+    heirs: torch.Tensor,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
+) -> Cells:
     """Cells in trouble are centred on their voxel grains; those cut twice running are made rounder."""
     either = cut | heirs
     age = torch.where(either, cells.age + 1, 0)
     stubborn = cut & (age >= 2)
-    centred = at_centroids(solution.labels, solution.diagram, grid)
+    centred = filling.kept_inside(at_centroids(solution.labels, solution.diagram, grid), cells.sites, grid)
     return Cells(
         torch.where(either[:, None], centred, cells.sites),
         rounder(cells.metrics, stubborn),

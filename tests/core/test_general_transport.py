@@ -101,7 +101,7 @@ def test_unreachable_tolerance_is_said_and_the_result_kept():
         ({"volumes": -1.0}, "volumes", "positive"),
         ({"move": 20.0}, "sites", "inside the box"),
         ({"domain": torch.zeros(10, 10, dtype=torch.bool)}, "domain", "empty"),
-        ({"domain": torch.ones(10, 9, dtype=torch.bool)}, "domain", "10, 10"),
+        ({"domain": torch.ones(10, 10, 1, dtype=torch.bool)}, "domain", "2 dimensions"),
         ({"domain": torch.ones(10, 10)}, "domain", "true and false"),
         ({"domain": torch.eye(10, dtype=torch.bool)}, "sites", "inside the domain"),
         ({"tolerance": 0.0}, "tolerance", "between 0 and 1"),
