@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from microgen.core import brute_force, formula_sweep, formulas
 from microgen.core.costs import PowerCost
+from microgen.core.formulas import FormulaCost, MixedCost
 from microgen.core.kernels import cpu, powers, powers_sweep
 from microgen.core.kernels.boxes import Lattice
 from microgen.core.power_diagram import PowerDiagram, axes_of, unordered
@@ -26,7 +29,7 @@ from microgen.grid import Grid
 class CostDiagram:
     """Costs and weights in the box [0, lengths); periodic along the axes that say so."""
 
-    cost: PowerCost
+    cost: PowerCost | FormulaCost | MixedCost
     weights: Float[Tensor, " n"]
     """Unit of the cost; where there is void, its own weight is zero."""
     lengths: tuple[float, ...]
@@ -55,7 +58,8 @@ class CostDiagram:
 
     @property
     def metrics(self) -> Float[Tensor, "n d d"]:
-        """Of costs that have any."""
+        """Of a cost that has some."""
+        assert isinstance(self.cost, PowerCost)
         return self.cost.metrics
 
     def labels(self, grid: Grid) -> Int[Tensor, "*shape"]:
@@ -80,7 +84,7 @@ class CostDiagram:
     @property
     def quadratic(self) -> bool:
         """Are all costs squares?"""
-        return self.cost.quadratic
+        return isinstance(self.cost, PowerCost) and self.cost.quadratic
 
     def measure(self, grid: Grid) -> float:
         """What cells and void fill together, in voxels of a grid of the box."""
@@ -88,7 +92,11 @@ class CostDiagram:
 
     def surface_costs(self, volumes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `PowerCost.surface_costs`; `volumes` [n + 1] end with the void's, whose cost is constant."""
-        surface, unit = self.cost.surface_costs(volumes[: len(self)])
+        bodies = volumes[: len(self)]
+        if isinstance(self.cost, PowerCost):
+            surface, unit = self.cost.surface_costs(bodies)
+        else:
+            surface, unit = formulas.surface_costs(self.cost, bodies)
         return np.append(surface, [0.0] * self.void), np.append(unit, [unit.mean()] * self.void)
 
     def sweep(self, weights: np.ndarray, grid: Grid, want: cpu.Wanted, room: cpu.Sweep | None = None) -> cpu.Sweep:
@@ -98,13 +106,19 @@ class CostDiagram:
         return swept._replace(counts=swept.counts[:n], volumes=swept.volumes[:n])
 
     def room(self, grid: Grid, *, flips: bool) -> cpu.Sweep:
-        """Room for such sweeps."""
+        """Room for such sweeps; formulas make their own."""
+        if not isinstance(self.cost, PowerCost):
+            grid, flips = Grid((1,) * grid.ndim, grid.spacing), False
         return cpu.buffers(self.lattice(grid, _solver_axes(grid)), len(self) + 1, flips=flips)
 
     def lift(self, weights: np.ndarray, i: int) -> float:
         """What brings the site of an empty cell to the cell's own boundary."""
         n = len(self)
-        cost = self.cost.at(self.sites[i : i + 1], lengths=self.lengths, periodic=self.periodic)[0].numpy()
+        there, box = self.sites[i : i + 1], {"lengths": self.lengths, "periodic": self.periodic}
+        if isinstance(self.cost, PowerCost):
+            cost = self.cost.at(there, **box)[0].numpy()
+        else:
+            cost = torch.cat([brute_force.all_costs(part, there, **box) for part in self.cost.parts], 1)[0].numpy()
         rivals = np.delete(np.append(cost, [0.0] * self.void) - weights, i)
         return float(cost[i] - weights[i] - rivals.min()) if n + self.void > 1 else 0.0
 
@@ -121,11 +135,17 @@ class CostDiagram:
         room: cpu.Sweep | None = None,
     ) -> cpu.Sweep:
         n = len(self)
+        if not isinstance(self.cost, PowerCost):
+            part = None if self.domain is None else self._part(grid) / powers_sweep.FULL
+            how: dict[str, Any] = {"void": self.void, "periodic": self.periodic, "part": part}
+            swept = formula_sweep.sweep(self.cost, weights, grid, want, **how)
+            return swept._replace(labels=_ordered(swept.labels, order))
         tree = powers.with_weights(self._tree(order), weights[:n], float(weights[n]) if self.void else np.nan)
         return powers_sweep.sweep(tree, self.lattice(grid, order), self._mask(grid, order), want, room)
 
     def _tree(self, order: tuple[int, ...]) -> powers.PowerTree:
         if order not in self._trees:
+            assert isinstance(self.cost, PowerCost)
             self._trees[order] = powers.power_tree(self._quadratic.tree(order), self.cost.exponents.numpy() / 2)
         return self._trees[order]
 
@@ -155,7 +175,11 @@ class CostDiagram:
     def _quadratic(self) -> PowerDiagram:
         """The sites and metrics, which know how they lie in the kernels' axes."""
         zero = torch.zeros(len(self), dtype=torch.float64)
-        return PowerDiagram(self.sites, self.cost.scaled_metrics, zero, self.lengths, self.periodic)
+        n, d = self.sites.shape
+        metrics = torch.eye(d, dtype=torch.float64).expand(n, d, d)
+        if isinstance(self.cost, PowerCost):
+            metrics = self.cost.scaled_metrics
+        return PowerDiagram(self.sites, metrics, zero, self.lengths, self.periodic)
 
     @cached_property
     def _trees(self) -> dict[tuple[int, ...], powers.PowerTree]:
@@ -168,6 +192,11 @@ class CostDiagram:
 
 def _solver_axes(grid: Grid) -> tuple[int, ...]:
     return (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
+
+
+def _ordered(labels: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+    """In the kernels' axes."""
+    return labels[None] if labels.ndim == 2 else np.ascontiguousarray(labels.transpose(order))
 
 
 def _overlap(before: int, after: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from microgen.core.cost_diagram import CostDiagram
 from microgen.core.costs import PowerCost
+from microgen.core.formulas import FormulaCost, MixedCost
 from microgen.core.solution import SMALL, Solution
 from microgen.core.transport import OnStep, Problem, check_distinct
 from microgen.errors import InvalidParameter
@@ -23,7 +24,7 @@ from microgen.grid import Grid
 
 
 def solve_cells(
-    cost: PowerCost,
+    cost: PowerCost | FormulaCost | MixedCost,
     volumes: Float[Tensor, " n"],
     grid: Grid,
     *,
@@ -44,7 +45,7 @@ def solve_cells(
 
     The solution says whether the tolerance was met, and holds the best that was found; it never raises for that. Raises
     InvalidParameter for volumes that are not positive or do not fit the domain, an empty domain, and sites that
-    coincide or lie outside the domain.
+    coincide or lie outside the domain, and formulas that are not finite.
     """
     began = time.perf_counter()
     weights = torch.zeros(len(cost), dtype=torch.float64)
