@@ -69,3 +69,9 @@ def test_what_cannot_be_is_refused_by_name(microgen, flags, name) -> None:
 
 def test_a_mask_that_is_no_file_is_said(microgen) -> None:
     assert microgen("polycrystal", *SMALL, "--mask", "nothing.npy", "--out", "a.tif").code == 4
+
+
+def test_a_missed_tolerance_is_5_and_the_best_is_kept(microgen) -> None:
+    done = microgen("polycrystal", *SMALL, *FLAGS, "--tolerance", 1e-9, "--out", "a.tif")
+    assert done.code == 5
+    assert read_provenance(Path("a.tif")).achieved["status"] == "not_converged"

@@ -109,3 +109,12 @@ def test_what_cannot_be_is_refused_by_name(change, mask, name):
     with pytest.raises(InvalidParameter) as caught:
         replace(LAWS, **change).sample(GRID, seed=0, mask=mask)
     assert caught.value.name == name
+
+
+@pytest.mark.parametrize("change", [{"exponent": 3.0}, {"void": 0.1}])
+def test_fits_know_full_boxes_of_squares_only(change):
+    from microgen import fit
+    from microgen.fitting.section_target import SectionTarget
+
+    with pytest.raises(InvalidParameter, match=next(iter(change))):
+        fit(replace(LAWS, **change), object.__new__(SectionTarget), seed=0)
