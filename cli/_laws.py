@@ -208,13 +208,16 @@ def override(laws: Polycrystal, flags: Polycrystal, given: Iterable[str]) -> Pol
 
 def box(laws: Polycrystal, request: Request, given: Iterable[str]) -> tuple[Polycrystal, Grid]:
     """Grid and number of grains: of grains, shape, spacing and mean size any three give the fourth."""
+    named, ndim = laws.size.resolved_mean, request.ndim
+    wider = (1 - laws.void) ** (-1 / ndim)  # as if the grains had the void too
     grid, grains, mean = microgen.resolve_box(
         laws.grains if "grains" in given else None,
         request.shape or None,
         request.spacing or None,
-        laws.size.resolved_mean,
+        named if named is None else named * wider,
         size_law=laws.size,
         periodic=request.periodic_axes,
-        ndim=request.ndim,
+        ndim=ndim,
     )
-    return replace(laws, grains=grains, size=replace(laws.size, mean=mean)), grid
+    fills = named if request.mask else mean / wider  # how much of the box a mask leaves is seen later
+    return replace(laws, grains=grains, size=replace(laws.size, mean=fills)), grid

@@ -79,6 +79,7 @@ def _flags(job: Job, laws: Polycrystal, grid: Grid, *, fitted: bool) -> dict[str
         flags |= {"threshold": request.threshold, "min_pixels": request.min_pixels}
         return flags | {name: written(value) for name, value in job.given.items()}
     flags |= {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": request.periodic}
+    flags |= {"mask": request.mask, "mask-diameter": request.mask_diameter} if request.mask else {}
     configuration = laws.configuration()
     configuration["texture"] = {"kind": laws.texture.kind, "kernel": f"{laws.texture.kernel!r}rad"}
     return flags | configuration

@@ -1,4 +1,4 @@
-"""`--mask` and `--start` of a texture: what they mean, which files they are, and the same again for a rerun."""
+"""`--mask`, and `--start` of a texture: what they mean, which files they are, and the same again for a rerun."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from microgen.io.regions import SHAPES, inside, mask_again, read_mask, read_star
 from microgen.provenance import sha256
 
 from ._progress import Reporter
+from ._request import Request
 from ._texture import STARTS, TextureRequest
 
 MASKED = (
@@ -23,18 +24,24 @@ MASKED = (
 
 def options(request: TextureRequest, grid: Grid) -> dict[str, Any]:
     """Mask and start as `Curvatubes.sample` takes them."""
-    found: dict[str, Any] = {"start": request.start}
-    if request.mask is not None:
-        found["mask"] = read_mask(request.mask, grid, diameter=request.mask_diameter)
+    found: dict[str, Any] = {"start": request.start, **mask_of(request, grid)}
     if request.start not in STARTS:
         found["start"] = read_start(request.start, grid)
     return found
 
 
-def files(request: TextureRequest) -> dict[str, str]:
+def mask_of(request: TextureRequest | Request, grid: Grid) -> dict[str, Any]:
+    """The mask as `sample` takes it; nothing without one."""
+    if request.mask is None:
+        return {}
+    return {"mask": read_mask(request.mask, grid, diameter=request.mask_diameter)}
+
+
+def files(request: TextureRequest | Request) -> dict[str, str]:
     """Path -> sha256 of the files among the two."""
     named = [("--mask", request.mask, SHAPES)] if request.mask not in (None, *SHAPES) else []
-    named += [("--start", request.start, STARTS)] if request.start not in STARTS else []
+    if isinstance(request, TextureRequest) and request.start not in STARTS:
+        named += [("--start", request.start, STARTS)]
     for flag, name, known in named:
         what = "a folder" if name and Path(name).is_dir() else "no file and no name that is known"
         remedy = f"{flag} takes a file, or one of {', '.join(known)}."
@@ -45,14 +52,20 @@ def files(request: TextureRequest) -> dict[str, str]:
 
 def told(request: TextureRequest, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """What the provenance says of the two: names of shapes and starts, paths of files."""
+    start = request.start if request.start in STARTS else {"file": request.start}
+    return {"mask": None, **told_mask(request, configuration), "start": start}
+
+
+def told_mask(request: TextureRequest | Request, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of the mask; nothing without one."""
     mask = configuration.get("mask")
-    if mask is not None and request.mask not in SHAPES:
-        mask = {**mask, "file": request.mask}
-    return {"mask": mask, "start": request.start if request.start in STARTS else {"file": request.start}}
+    if mask is None:
+        return {}
+    return {"mask": mask if request.mask in SHAPES else {**mask, "file": request.mask}}
 
 
 def measured_part(ms: Microstructure, file: Path, reporter: Reporter, *, find: Find) -> Microstructure:
-    """A texture in a mask, as its file tells of it, with the mask as the part that is measured."""
+    """A sample in a mask, as its file tells of it, with the mask as the part that is measured."""
     made, grid = ms.provenance, ms.grid
     if made is None or not isinstance(grid, Grid) or not made.configuration.get("mask"):
         return ms

@@ -44,6 +44,10 @@ class Request:
     """Size of a voxel, µm (or with a unit: 500nm); one number, or one an axis."""
     periodic: str = "xyz"
     """Axes along which the sample repeats: xyz, xy, z, ... or none."""
+    mask: str | None = None
+    """Keep grains inside a shape only: cylinder (along z), sphere, an STL outline (mm), or a volume's solid."""
+    mask_diameter: float | None = None
+    """Of that cylinder or sphere, mm; default: what fits into the box."""
     sites: Path | None = None
     """Grain table (.csv) of an earlier run: rebuilds its volume, on this run's grid when one is given."""
     samples: int = 0
@@ -77,6 +81,9 @@ class Request:
         demand(not wanted or bool(self.ebsd), "--fit", "an --ebsd scan beside it", self.fit)
         searches = self.fit != "quick" or not (self.free or self.trials)
         demand(searches, "--fit", "full or a number of samples, with --free or --trials", self.fit)
+        fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
+        demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
+        demand(self.mask is None or not (self.ebsd or self.numbers), "--mask", "chosen laws, no scan", self.mask)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"
         beside = bool(self.ebsd or self.sites)

@@ -55,7 +55,8 @@ def volume_line(figures: Mapping[str, Any]) -> str:
         parts = [f"worst cell off by {exact:.1e}", *parts]
     elif below and small is not None:
         parts.append(f"worst of the {below} smaller ones by {small:.2%} in sub-voxel volume")
-    return "volumes   " + "; ".join(parts) + f"; {figures.get('island_voxels', 0)} island voxels repaired"
+    empty = f"; {figures['void']:.2%} void" if figures.get("void") else ""
+    return "volumes   " + "; ".join(parts) + f"; {figures.get('island_voxels', 0)} island voxels repaired{empty}"
 
 
 def statistics_object(statistics: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     """Grid and figures of one sample, as the JSON output has them."""
     figures = achieved(sample)
     assert isinstance(sample.grid, Grid)
-    exact = {name: figures[name] for name in ("exact_error_max",) if name in figures}
+    exact = {name: figures[name] for name in ("exact_error_max", "void") if name in figures}
     return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in FIGURES}, **exact}
 
 

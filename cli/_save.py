@@ -12,6 +12,7 @@ import microgen
 from microgen import Microstructure, Provenance, TiledMicrostructure
 from microgen.io.atomic import atomic_path
 
+from . import _region
 from ._fit import fit_object
 from ._job import Job
 from ._laws import Scan
@@ -37,7 +38,8 @@ Sample = TypeVar("Sample", Microstructure, TiledMicrostructure)
 def document(sample: Sample, job: Job, *, scan: Scan | None, statistics: Mapping[str, Any], member: int = 0) -> Sample:
     """The sample with all that its files will say about how it was made."""
     made = sample.provenance or Provenance("polycrystal")
-    configuration = {**made.configuration, "run": job.identity(member)}
+    configuration = {**made.configuration, **_region.told_mask(job.request, made.configuration)}
+    configuration |= {"run": job.identity(member)}
     figures = achieved(sample)
     if scan is not None or statistics:
         figures |= {"statistics": statistics_object(statistics)}

@@ -15,7 +15,7 @@ from microgen.errors import NotConverged
 from microgen.provenance import sha256
 from microgen.report import ensemble_summary
 
-from . import _ensemble, _look, _published, _sites, _stream, _wishes
+from . import _ensemble, _look, _published, _region, _sites, _stream, _wishes
 from ._fit import fit_object
 from ._flags import Common, FlagApp, given_flags, resolve_device
 from ._job import Job
@@ -24,7 +24,7 @@ from ._machine import memory_need, workers
 from ._outputs import Outputs, plan
 from ._preview import preview
 from ._progress import Reporter
-from ._request import Request
+from ._request import Request, demand
 from ._result import (
     FIGURES,
     achieved,
@@ -67,7 +67,7 @@ def run(
     laws, grid = prepare(job, scan)
     if _stream.wanted(job, laws, grid):
         return _stream.run(job, scan, laws, grid)
-    return single(job, scan, laws, grid)
+    return single(job, scan, laws, grid, mask=_region.mask_of(request, grid))
 
 
 def start(request: Request, generator: Polycrystal, common: Common) -> Job:
@@ -80,6 +80,10 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         stl_folder=request.stl_grains,
         format=common.format,
     )
+    from_grains = bool(request.ebsd) or request.numbers is not None
+    for name, usual in (("exponent", 2.0), ("void", 0.0)):
+        value = getattr(generator, name)
+        demand(value == usual or not from_grains, f"--{name}", "chosen laws: grains of scans fill the box", value)
     if not request.sites:
         outputs.fit(ndim=request.ndim, grains=True, format=common.format)
     job = Job(
@@ -92,6 +96,7 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         member=request.member,
         preview=request.preview,
         request=request,
+        inputs=_region.files(request),
         flags=generator,
     )
     if not common.dry_run:
@@ -109,6 +114,7 @@ def _family(job: Job, scan: Scan | None) -> _ensemble.Family:
         laws, grid = prepare(job, scan)
         processes = workers(grid, len(members), memory_need(grid, laws.grains))
         options: dict[str, Any] = {"seed": job.common.seed, "workers": processes, "members": members}
+        options |= _region.mask_of(job.request, grid)
         return processes, laws.samples(grid, job.samples, **options)
 
     def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
@@ -128,12 +134,12 @@ def _family(job: Job, scan: Scan | None) -> _ensemble.Family:
     return _ensemble.Family("polycrystal", FIGURES, begin, keep, page, table)
 
 
-def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
+def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid, *, mask: dict[str, Any]) -> int:
     """One sample: made, compared with the scan, written. The best one is kept when it misses the tolerance."""
     reporter, missed = job.reporter, None
     with reporter.stage("making the sample", "solve") as progress:
         try:
-            sample = laws.sample(grid, seed=job.common.seed, device=job.device, progress=progress)
+            sample = laws.sample(grid, seed=job.common.seed, device=job.device, progress=progress, **mask)
         except NotConverged as error:
             sample, missed = cast(Microstructure, error.best), error
     statistics: dict[str, Any] = {}

@@ -132,7 +132,9 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     resolve_device(made.device)
     laws = _laws(configuration, original)
     check_memory(memory_need(grid, laws.grains))
-    return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress))
+    options = _region.again(made, original, grid, find=found) if configuration.get("mask") else {}
+    options.pop("start", None)
+    return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress, **options))
 
 
 def _conversions(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -173,7 +175,7 @@ def warn_of_changes(made: Provenance, original: Path, reporter: Reporter) -> Non
         try:
             found(Path(path), made, original)
         except UnreadableFile as error:
-            if "coefficients" not in made.configuration:  # textures do depend on their masks and starts
+            if not {"coefficients", "mask"} & set(made.configuration):  # textures depend on starts, all on masks
                 reporter.warn(f"{error} The result does not depend on it: its laws are kept in the provenance.")
 
 

@@ -76,11 +76,11 @@ def barycenter(
         raise InvalidParameter("spacing, periodic", expected=f"{ndim} values, lengths above 0", got=(spacing, periodic))
     lengths = [n * h / (2 if wrap else 1) for n, h, wrap in zip(densities[0].shape, steps, wraps)]
     least = max(max(lengths) / FAR, FINE * min(steps))
-    blur = least if blur is None else blur
-    if not (math.isfinite(blur) and blur >= least * (1 - 1e-9)):
+    width = least if blur is None else float(blur)
+    if not (math.isfinite(width) and width >= least * (1 - 1e-9)):
         remedy = "Take a larger blur, or a volume of fewer voxels."
         raise InvalidParameter("blur", expected=f"a length of {least:.4g} or more", got=blur, remedy=remedy)
-    kernels = [_kernel(n, h / blur, wrap) for n, h, wrap in zip(densities[0].shape, steps, wraps)]
+    kernels = [_kernel(n, h / width, wrap) for n, h, wrap in zip(densities[0].shape, steps, wraps)]
     found = _iterated([torch.from_numpy(d) for d in densities], share, kernels, debiased, tolerance)
     if throw and not found.converged:
         message = f"after {found.steps} steps {found.misplaced:.1%} of the mass is misplaced, the tolerance is "
@@ -95,7 +95,7 @@ def _iterated(
     b = [torch.ones_like(alpha) for alpha in alphas]
     left = [torch.zeros_like(alpha) for alpha in alphas]
     d = beta = torch.ones_like(alphas[0])
-    own = misplaced = math.inf
+    own, misplaced, step = math.inf, math.inf, 0
     for step in range(1, MOST + 1):
         spread = [_smoothed(each, kernels) for each in b]
         if step > 1:

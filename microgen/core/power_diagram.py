@@ -49,7 +49,7 @@ class PowerDiagram:
             raise InvalidParameter(
                 "sites", expected="at least one site in 2 or 3 dimensions, as the box has", got=(n, d)
             )
-        _check_metrics(self.metrics)
+        check_metrics(self.metrics)
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -63,15 +63,47 @@ class PowerDiagram:
 
         The grid may be any: one voxel thick (a section), shifted, or larger than a periodic box.
         """
-        order = _axes(grid)
+        order = axes_of(grid)
         swept = cpu.sweep(self.tree(order), self.lattice(grid, order), cpu.Wanted(True, False, -1.0))
-        return torch.from_numpy(_unordered(swept.labels, grid, order))
+        return torch.from_numpy(unordered(swept.labels, grid, order))
 
     def volumes(self, grid: Grid) -> Float[Tensor, " n"]:
         """float64 [n]: sub-voxel volumes (areas in a plane), µm^d."""
-        order = _axes(grid)
+        order = axes_of(grid)
         swept = cpu.sweep(self.tree(order), self.lattice(grid, order), cpu.Wanted(False, True, -1.0))
         return torch.from_numpy(swept.volumes) * grid.cell_measure
+
+    def sweep(self, weights: np.ndarray, grid: Grid, want: cpu.Wanted, room: cpu.Sweep | None = None) -> cpu.Sweep:
+        """What the solver sees at other weights [n]; labels in the kernels' axes."""
+        order = (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
+        return cpu.sweep(with_weights(self._bare_tree(order), weights), self.lattice(grid, order), want, room)
+
+    def room(self, grid: Grid, *, flips: bool) -> cpu.Sweep:
+        """Room for such sweeps."""
+        return cpu.buffers(self.lattice(grid, (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)), len(self), flips=flips)
+
+    @property
+    def quadratic(self) -> bool:
+        """Are all costs squares?"""
+        return True
+
+    def measure(self, grid: Grid) -> float:
+        """What the cells fill together, in voxels."""
+        return float(grid.size)
+
+    def surface_costs(self, volumes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """About the cost at the surface of a ball of each volume, and what sets a cell's stiffness: here the same."""
+        d = self.sites.shape[1]
+        unit = 0.4 * np.linalg.det(_array(self.metrics)) ** (1 / d) * volumes ** (2 / d)
+        return unit, unit
+
+    def lift(self, weights: np.ndarray, i: int) -> float:
+        """What brings the site of an empty cell to the cell's own boundary: next to a close site, half of that cell."""
+        sites, lengths = _array(self.sites), np.array(self.lengths)
+        away = sites[i] - sites
+        away -= np.where(self.periodic, lengths * np.round(away / lengths), 0.0)
+        cost = np.einsum("nj,njk,nk->n", away, _array(self.metrics), away) - weights
+        return float(cost[i] - np.delete(cost, i).min())
 
     def with_weights(self, weights: Float[Tensor, " n"]) -> PowerDiagram:
         """The same sites and metrics with other weights."""
@@ -120,7 +152,7 @@ class PowerDiagram:
         return Lattice(shape, step, start, lengths)
 
 
-def _axes(grid: Grid) -> tuple[int, ...]:
+def axes_of(grid: Grid) -> tuple[int, ...]:
     """Kernel axes: a plane's missing axis or a thin one comes first, as rows run along the last."""
     if grid.ndim == 2:
         return (-1, 0, 1)
@@ -128,7 +160,7 @@ def _axes(grid: Grid) -> tuple[int, ...]:
     return (thin, *(k for k in range(3) if k != thin)) if grid.shape[thin] == 1 else (0, 1, 2)
 
 
-def _unordered(labels: np.ndarray, grid: Grid, order: tuple[int, ...]) -> np.ndarray:
+def unordered(labels: np.ndarray, grid: Grid, order: tuple[int, ...]) -> np.ndarray:
     if grid.ndim == 2:
         return labels[0]
     return np.ascontiguousarray(np.transpose(labels, np.argsort(order)))
@@ -138,7 +170,7 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().to("cpu", torch.float64).numpy()
 
 
-def _check_metrics(metrics: Float[Tensor, "n d d"]) -> None:
+def check_metrics(metrics: Float[Tensor, "n d d"]) -> None:
     a = _array(metrics)
     if not np.allclose(a, a.transpose(0, 2, 1), rtol=1e-9, atol=0):
         raise InvalidParameter("metrics", expected="symmetric matrices", got="asymmetric ones")

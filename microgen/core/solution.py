@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from microgen.core.cost_diagram import CostDiagram
 from microgen.core.power_diagram import PowerDiagram
 from microgen.core.tiles import Tiles
 
@@ -30,9 +31,10 @@ class Step:
 class Solution:
     """Outcome of `solve_weights`. Volumes are in voxels, as the labels show them (islands given away)."""
 
-    diagram: PowerDiagram
+    diagram: PowerDiagram | CostDiagram
     labels: Int[Tensor, "*shape"] | None
-    """int32 [grid.shape], 1..n; None where they were not asked for, and `tiles` makes any part of them."""
+    """int32 [grid.shape], 1..n, 0 where there is void or no domain; None where they were not asked for, and `tiles`
+    makes any part of them."""
     counts: Int[Tensor, " n"]
     subvoxel_volumes: Float[Tensor, " n"]
     targets: Float[Tensor, " n"]

@@ -14,16 +14,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import diags_array
+from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from microgen.core.cost_diagram import CostDiagram
 from microgen.core.kernels import cpu
-from microgen.core.kernels.boxes import Lattice
 from microgen.core.kernels.flips import moved
 from microgen.core.kernels.islands import give_away_islands
 from microgen.core.kernels.moments import centroids
-from microgen.core.kernels.tree import with_weights
 from microgen.core.laplacian import held, laplacian_of, pairs, solve
 from microgen.core.power_diagram import PowerDiagram
 from microgen.core.solution import SMALL, Solution, Step
@@ -40,6 +39,7 @@ NEAR_ROUGH, SEEN = 0.3, 30.0  # the same where rough will do: errors of smaller 
 FAR = 1.0  # error above which a grid is not left as long as its steps help at all
 LEAP = 0.7  # most that a weight changes in a step, in the cost at a surface: twice or half the volume, not more
 MENDED = 0.2  # islands up to this share of a grain are made up for by its volume: larger ones grow with it
+BOLD = 2.5  # the same leap and caution for costs that are no squares, where a cell's own stiffness is taken
 STEPS = 25  # sweeps of one grid before going on to the next
 
 OnStep = Callable[[float, str], None]
@@ -77,9 +77,9 @@ def solve_weights(
     diagram = PowerDiagram(sites, metrics, torch.zeros(len(sites), dtype=torch.float64), grid.lengths, grid.periodic)
     _check(diagram, volumes, grid, tolerance)
     share = _array(volumes)
-    problem = _Problem(diagram, share / share.sum(), grid, tolerance, repair=repair, on_step=on_step)
+    problem = Problem(diagram, share / share.sum(), grid, tolerance, repair=repair, on_step=on_step)
     problem.rough, problem.least, problem.labels = rough, small, labels
-    problem.small = problem.share * grid.size < small
+    problem.small = problem.target < small
     weights = problem.coarse_to_fine() if start is None else _array(start)
     if rough:
         return replace(problem.measured(problem.newton(weights, grid)), seconds=time.perf_counter() - began)
@@ -103,13 +103,15 @@ def lloyd(
     weights = np.zeros(len(sites))
     for _ in range(steps):
         diagram = PowerDiagram(sites, metrics, torch.from_numpy(weights), grid.lengths, grid.periodic)
-        problem = _Problem(diagram, _array(volumes) / float(volumes.sum()), coarse, 0.05, repair=False, on_step=None)
+        problem = Problem(diagram, _array(volumes) / float(volumes.sum()), coarse, 0.05, repair=False, on_step=None)
         weights = problem.newton(weights, coarse)
         sites = at_centroids(diagram.with_weights(torch.from_numpy(weights)).labels(coarse), diagram, coarse)
     return sites
 
 
-def at_centroids(labels: Int[Tensor, "*shape"], diagram: PowerDiagram, grid: Grid) -> Float[Tensor, "n d"]:
+def at_centroids(
+    labels: Int[Tensor, "*shape"], diagram: PowerDiagram | CostDiagram, grid: Grid
+) -> Float[Tensor, "n d"]:
     """Centroid of each label 1..n, next to its site along periodic axes."""
     d = grid.ndim
     sites = np.zeros((len(diagram), 3))
@@ -128,12 +130,12 @@ def _halved(grid: Grid, n: int) -> list[Grid]:
     return grids
 
 
-class _Problem:
+class Problem:
     """One run of the solver: the fixed problem, and the history as it grows."""
 
     def __init__(
         self,
-        diagram: PowerDiagram,
+        diagram: PowerDiagram | CostDiagram,
         share: np.ndarray,
         grid: Grid,
         tolerance: float,
@@ -144,22 +146,17 @@ class _Problem:
         self.diagram, self.share, self.grid, self.tolerance = diagram, share, grid, tolerance
         self.repair, self.on_step, self.rough, self.least = repair, on_step, False, float(SMALL)
         self.labels = True
-        self.order = (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
-        self.tree = diagram.tree(self.order)
         self.history: list[Step] = []
-        a = _array(diagram.metrics)
-        d = grid.ndim
-        size = share * np.prod(grid.lengths)
+        self.target = share * diagram.measure(grid)
         # Cost at the surface of a ball of the prescribed volume: 1 unit of "a grain radius" in weight.
-        self.unit = 0.4 * np.linalg.det(a) ** (1 / d) * size ** (2 / d)
-        self.small = share * grid.size < SMALL
+        filled = diagram.measure(grid) / grid.size
+        self.start, self.unit = diagram.surface_costs(share * np.prod(grid.lengths) * filled)
+        self.small = self.target < SMALL
         self.reach = REACH * float(np.median(self.unit))
 
     def coarse_to_fine(self) -> np.ndarray:
         """Newton on sub-voxel volumes, each grid but the finest starting from the weights of the coarser one."""
-        weights = (
-            self.unit.copy()
-        )  # cost at the surface of a ball of the right volume: zero, up to a constant, if A ~ v^(-2/d)
+        weights = self.start.copy()  # of balls of the right volume: zero, up to a constant, if A ~ v^(-2/d)
         for grid in _halved(self.grid, len(weights))[:0:-1]:
             weights = self.newton(weights, grid)
         return weights
@@ -170,20 +167,20 @@ class _Problem:
         Levenberg's term caution * v_i / unit_i keeps a cell from changing by more than its own size while far from
         the solution: it converges from a cold start where halving the step for the sake of one cell stalls.
         """
-        lattice, target = self.diagram.lattice(grid, self.order), self.share * grid.size
-        rooms = [cpu.buffers(lattice, len(target), flips=False) for _ in range(2)]
+        target = self.share * self.diagram.measure(grid)
+        rooms = [self.diagram.room(grid, flips=False) for _ in range(2)]
         want = cpu.Wanted(False, True, -1.0)
-        swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, rooms[0])
+        swept = self.diagram.sweep(weights, grid, want, rooms[0])
         caution, failures, near = 0.5, 0, NEAR_LAST if grid is self.grid else NEAR
         least, near, patience = (SEEN, NEAR_ROUGH, 1) if self.rough else (0, near, 6)
         for _ in range(STEPS):
             residual = target - swept.volumes
             worst = float((np.abs(residual) / np.maximum(target, least)).max())
             self._tell(grid, worst, "sub-voxel volumes")
-            if worst <= near or failures > (2 if worst < FAR else patience):
+            if worst <= near or failures > (2 if worst < FAR and self.diagram.quadratic else patience):
                 break
             trial = weights + self._direction(weights, swept, target, caution)
-            after = cpu.sweep(with_weights(self.tree, trial), lattice, want, rooms[1])
+            after = self.diagram.sweep(trial, grid, want, rooms[1])
             gain = _merit(target - after.volumes, target) / _merit(residual, target)
             if gain < 1:
                 weights, swept, caution = trial, after, caution * (0.3 if gain < 0.6 else 1.0)
@@ -197,27 +194,26 @@ class _Problem:
         """Newton direction; no cell leaps beyond its own size, and one that meets no other is lifted."""
         residual = target - swept.volumes
         laplacian = laplacian_of(*pairs(swept), len(target))
-        alone = laplacian.diagonal() <= 1e-9 * target / self.unit
-        step = solve(laplacian + diags_array(caution * target / self.unit), np.where(alone, 0.0, residual))
-        step = held(step, laplacian, LEAP * self.unit)  # a sliver's small faces ask for too much
+        alone, unit = laplacian.diagonal() <= 1e-9 * target / self.unit, self.unit
+        if not self.diagram.quadratic:
+            unit = BOLD * self._stiffness(laplacian, swept, target)
+        step = solve(laplacian + diags_array(caution * target / unit), np.where(alone, 0.0, residual))
+        step = held(step, laplacian, LEAP * unit)  # a sliver's small faces ask for too much
         lost = np.flatnonzero(alone & (residual > 0))
-        step[lost] = [self._lift(weights, int(i)) for i in lost]
+        step[lost] = [self.diagram.lift(weights, int(i)) for i in lost]
         return step
 
-    def _lift(self, weights: np.ndarray, i: int) -> float:
-        """What brings the site of an empty cell to the cell's own boundary: next to a close site, half of that cell."""
-        sites, metrics = _array(self.diagram.sites), _array(self.diagram.metrics)
-        lengths = np.array(self.diagram.lengths)
-        away = sites[i] - sites
-        away -= np.where(self.diagram.periodic, lengths * np.round(away / lengths), 0.0)
-        cost = np.einsum("nj,njk,nk->n", away, metrics, away) - weights
-        return float(cost[i] - np.delete(cost, i).min())
+    def _stiffness(self, laplacian: csr_matrix, swept: cpu.Sweep, target: np.ndarray) -> np.ndarray:
+        """Change of a weight that is worth the whole cell, as the cell is now: costs at surfaces far from that of a
+        ball differ by powers of ten where they are hard. Of slivers nothing is to be learned.
+        """
+        seen = swept.volumes * (swept.volumes > 0.05 * target) > 0
+        diagonal = np.where(seen, laplacian.diagonal(), 0.0)
+        return np.where(diagonal > 0, swept.volumes / np.maximum(diagonal, 1e-300), self.unit)
 
     def measured(self, weights: np.ndarray) -> Solution:
         """What these weights give, islands given away."""
-        lattice, target = self.diagram.lattice(self.grid, self.order), self.share * self.grid.size
-        swept = cpu.sweep(with_weights(self.tree, weights), lattice, cpu.Wanted(self.labels, True, -1.0))
-        return self._solution(weights, swept, target)
+        return self._solution(weights, self.diagram.sweep(weights, self.grid, cpu.Wanted(self.labels, True, -1.0)))
 
     def polish(self, weights: np.ndarray) -> Solution:
         """Bring counts (and sub-voxel volumes of small grains) of the finest grid within the tolerance.
@@ -225,36 +221,36 @@ class _Problem:
         The raw diagram first. What the repair of islands then moves is prescribed the other way round, as long as
         that helps: an island can grow with its grain, and then only another site would do.
         """
-        lattice, target = self.diagram.lattice(self.grid, self.order), self.share * self.grid.size
-        room = cpu.buffers(lattice, len(target))
+        target, room = self.target, self.diagram.room(self.grid, flips=True)
         best, aim, failures = None, target, 0
         while True:
-            weights, swept = self._settle(weights, aim, lattice, room, cold=best is None)
-            solution = self._solution(weights, swept, target)
+            weights, swept = self._settle(weights, aim, room, cold=best is None)
+            solution = self._solution(weights, swept)
             if best is None or _misses(solution) < 0.9 * _misses(best):
                 best, failures = solution, 0
             else:
                 failures += 1
             if solution.converged or solution.island_voxels == 0 or failures > 0:
                 return best
-            gift = solution.counts.numpy() - swept.counts
+            gift = solution.counts.numpy() - swept.counts[: len(self.diagram)]
+            gift = np.append(gift, -gift.sum())[: len(target)]  # of void, which comes last
             aim = np.where(np.abs(gift) < MENDED * target, target - gift, target)
 
     def _settle(
-        self, weights: np.ndarray, aim: np.ndarray, lattice: Lattice, room: cpu.Sweep, *, cold: bool
+        self, weights: np.ndarray, aim: np.ndarray, room: cpu.Sweep, *, cold: bool
     ) -> tuple[np.ndarray, cpu.Sweep]:
         """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best.
 
         `cold`: nothing is known of the weights yet; Newton on sub-voxel volumes comes first if they are far off.
         """
-        want = cpu.Wanted(self.labels, True, self.reach, bool(self.small.any()))
         best, least, failures = None, np.inf, 0
         error, gain, small = np.zeros(len(aim)), np.ones(len(aim)), self.small
         while failures < 4 and least > 0:
-            swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
+            want = cpu.Wanted(self.labels, True, self.reach, bool(self.small.any()))
+            swept = self.diagram.sweep(weights, self.grid, want, room)
             if cold and np.abs(swept.volumes / aim - 1).max() > NEAR_LAST:  # farther than the records reach
                 weights = self.newton(weights, self.grid)
-                swept = cpu.sweep(with_weights(self.tree, weights), lattice, want, room)
+                swept = self.diagram.sweep(weights, self.grid, want, room)
             cold = False
             before, error = error, self._error(swept.counts, swept.volumes, aim)
             self._tell(self.grid, np.abs(error).max(), "voxel counts")
@@ -274,14 +270,18 @@ class _Problem:
 
     def _error(self, counts: np.ndarray, volumes: np.ndarray, aim: np.ndarray) -> np.ndarray:
         """Relative error of what each grain is held to: its count, or its sub-voxel volume where it is small."""
-        return (np.where(self.small, volumes, counts) - aim) / (self.share * self.grid.size)
+        return (np.where(self.small, volumes, counts) - aim) / self.target
 
     def _adjust(self, swept: cpu.Sweep, aim: np.ndarray) -> np.ndarray:
         """Change of the weights that brings the recorded voxels within the tolerance, as far as the records reach."""
-        target = self.share * self.grid.size
+        target = self.target
         # Errors of counts are noise from grain to grain: Levenberg's term keeps what corrects them local.
         bare = laplacian_of(*pairs(swept), len(aim))
-        laplacian = bare + diags_array(LOCAL * target / self.unit)
+        unit, reach = self.unit, self.reach
+        if not self.diagram.quadratic:
+            unit = self._stiffness(bare, swept, target)
+            self.reach = REACH * float(np.median(unit))  # of the next sweep
+        laplacian = bare + diags_array(LOCAL * target / unit)
         change, inner = np.zeros(len(aim)), 0.5 * self.tolerance
 
         def excess(change: np.ndarray) -> tuple[np.ndarray, float]:
@@ -296,7 +296,7 @@ class _Problem:
             # What does not sum to zero goes to all grains by their volume: evenly, it would drown the smallest ones.
             step = solve(laplacian, target * (wrong.sum() / target.sum()) - wrong)
             for damping in (1.0, 0.5, 0.25, 0.1, 0.03):
-                trial = held(change + damping * step, bare, self.reach)  # the records reach no farther
+                trial = held(change + damping * step, bare, reach)  # the records reach no farther
                 trial_error, trial_merit = excess(trial)
                 if trial_merit < merit:
                     break
@@ -305,17 +305,19 @@ class _Problem:
             change, error, merit = trial, trial_error, trial_merit
         return change
 
-    def _solution(self, weights: np.ndarray, swept: cpu.Sweep, target: np.ndarray) -> Solution:
-        """Labels, with islands given away where that is wanted, and what they measure."""
-        n, labels, tiles, lost = len(target), None, None, np.zeros(len(target), np.int64)
-        diagram, counts = self.diagram.with_weights(torch.from_numpy(weights)), swept.counts
+    def _solution(self, weights: np.ndarray, swept: cpu.Sweep) -> Solution:
+        """Labels, with islands given away where that is wanted, and what they measure; the void left out."""
+        n, labels, tiles = len(self.diagram), None, None
+        diagram, swept_counts = self.diagram.with_weights(torch.from_numpy(weights)), swept.counts[:n]
+        lost, counts = np.zeros(n, np.int64), swept_counts
         if not self.labels:
+            assert isinstance(diagram, PowerDiagram)
             tiles = repaired(Tiles(diagram, self.grid)) if self.repair else Tiles(diagram, self.grid)
             lost, counts = np.bincount(tiles.repairs.before, minlength=n + 1)[1:], counts + gained(tiles.repairs, n)
         elif self.repair:
             periodic = np.zeros(3, bool)
             periodic[3 - self.grid.ndim :] = self.grid.periodic
-            lost = give_away_islands(swept.labels, periodic, n)
+            lost = give_away_islands(swept.labels, periodic, n, void=len(weights) > n)
             counts = np.bincount(swept.labels.ravel(), minlength=n + 1)[1:] if lost.any() else counts
         if self.labels:
             labels = torch.from_numpy(swept.labels[0] if self.grid.ndim == 2 else swept.labels)
@@ -323,8 +325,8 @@ class _Problem:
             diagram=diagram,
             labels=labels,
             counts=torch.from_numpy(counts.astype(np.int64)),
-            subvoxel_volumes=torch.from_numpy(swept.volumes + (counts - swept.counts)),
-            targets=torch.from_numpy(target),
+            subvoxel_volumes=torch.from_numpy(swept.volumes[:n] + (counts - swept_counts)),
+            targets=torch.from_numpy(self.target[:n]),
             lost=torch.from_numpy(lost),
             small=self.least,
             tolerance=self.tolerance,
@@ -365,14 +367,13 @@ def _check(diagram: PowerDiagram, volumes: Tensor, grid: Grid, tolerance: float)
         )
     if len(diagram) > grid.size:
         raise InvalidParameter("sites", expected=f"at most {grid.size}, one a voxel", got=len(diagram))
-    _check_coincident(diagram)
+    check_distinct(_array(diagram.sites), diagram.lengths, diagram.periodic)
 
 
-def _check_coincident(diagram: PowerDiagram) -> None:
-    x = _array(diagram.sites)
-    lengths = np.array(diagram.lengths)
-    wrapped = np.where(diagram.periodic, x % lengths, x)
-    close = KDTree(wrapped / lengths.max()).query_pairs(1e-12, output_type="ndarray")
+def check_distinct(sites: np.ndarray, lengths: tuple[float, ...], periodic: tuple[bool, ...]) -> None:
+    """Raise InvalidParameter where two sites are one place."""
+    wrapped = np.where(periodic, sites % lengths, sites)
+    close = KDTree(wrapped / max(lengths)).query_pairs(1e-12, output_type="ndarray")
     if len(close):
         i, j = close[0] + 1
         raise InvalidParameter("sites", expected="distinct points", got=f"sites {i} and {j} in one place")

@@ -62,6 +62,8 @@ def fit(
         plan = replace(plan, least=8, finalists=2, fresh=2)
     if isinstance(generator, Curvatubes) and isinstance(target, VolumeTarget | WishTarget):
         return _texture(generator, target, plan, atlas, options)
+    if isinstance(generator, Polycrystal):
+        _require_full(generator)
     if isinstance(generator, Polycrystal) and isinstance(target, SectionTarget):
         return _sections(generator, target, plan, options, quick=budget == "quick")
     if isinstance(generator, Polycrystal) and isinstance(target, SectionNumbers):
@@ -74,6 +76,15 @@ def fit(
         expected="a Polycrystal with a scan or numbers, or Curvatubes with a volume or numbers",
         got=f"{type(generator).__name__} with {type(target).__name__}",
     )
+
+
+def _require_full(generator: Polycrystal) -> None:
+    """Sections are cut from quadratic diagrams that fill the box."""
+    for name, usual in (("exponent", 2.0), ("void", 0.0)):
+        value = getattr(generator, name)
+        if value != usual:
+            remedy = "Fit first, and replace it in what was found."
+            raise InvalidParameter(name, expected=f"{usual:g} in a fit", got=value, remedy=remedy)
 
 
 def _texture(

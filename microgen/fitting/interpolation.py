@@ -94,6 +94,7 @@ class Path:
             return self._end(int(t))
         moment = self.moment(float(t))
         solution, reshaped = solve(moment.layout, moment.grid, tolerance=self.tolerance, progress=progress)
+        assert solution.labels is not None
         labels, layout, cell = solution.labels.numpy(), moment.layout, moment.grid.cell_measure
         sites = solution.diagram.sites.numpy()
         sites = np.where(moment.grid.periodic, sites % moment.grid.lengths, sites)

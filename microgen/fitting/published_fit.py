@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 
+from microgen.core.power_diagram import PowerDiagram
 from microgen.fitting.first_guess import FLATTEST
 from microgen.fitting.published import SIZES, SectionNumbers
 from microgen.fitting.quick import GRAINS
@@ -64,7 +65,7 @@ def _body(laws: Polycrystal, *, seed: int) -> Body:
     grid, _, _ = resolve_box(GRAINS, None, None, None, size_law=sized.size)
     layout = sized.layout(grid, seed=seed)
     _, solution = untangle(layout, grid, steps=sized.lloyd)
-    return Body(solution.diagram, layout.phase_id, layout.orientation, ())
+    return Body(cast(PowerDiagram, solution.diagram), layout.phase_id, layout.orientation, ())
 
 
 def _corrected(laws: Polycrystal, found: Mapping[str, Statistic]) -> Polycrystal:

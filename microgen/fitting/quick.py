@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
+from microgen.core.power_diagram import PowerDiagram
 from microgen.descriptors.boundaries import boundary_misorientation
 from microgen.descriptors.distribution import Distribution
 from microgen.fitting import views
@@ -226,7 +228,9 @@ def rehearse(
     coarse = coarser(grid, GRAINS)
     layout, _ = generator.turned(layout, solution.slabs(), coarse, seed)
     phases = tuple(Phase(p.name, p.laue_group) for p in fixed.phases)
-    body = with_phases_of(Body(solution.diagram, layout.phase_id, layout.orientation, phases), target)
+    body = with_phases_of(
+        Body(cast(PowerDiagram, solution.diagram), layout.phase_id, layout.orientation, phases), target
+    )
     maps = cut(body, target, rng=np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))
     return maps, fixed.floors or _floors(target, maps, distinct_shares(body, target))
 

@@ -75,12 +75,11 @@ def require_agreement(mean: float | None, implied: float, grains: int, grid: Gri
         )
 
 
-def require_voxels(grains: int, grid: Grid) -> None:
-    """Raise InvalidParameter when there are more grains than voxels."""
-    name = "x".join(str(n) for n in grid.shape)
-    require(
-        grains <= grid.size, "grains", f"at most the {grid.size} voxels of {name}", grains, remedy="Refine the grid."
-    )
+def require_voxels(grains: int, grid: Grid, share: float = 1.0) -> None:
+    """Raise InvalidParameter when there are more grains than voxels in the share of the grid that they fill."""
+    name, most = "x".join(str(n) for n in grid.shape), int(grid.size * share)
+    what = f"at most the {most} voxels of {name}" + (" that they fill" if share < 1 else "")
+    require(grains <= most, "grains", what, grains, remedy="Refine the grid.")
 
 
 def _given_shape(

@@ -69,7 +69,7 @@ def contacts(slabs: Iterable[np.ndarray], grid: Grid) -> Contacts:
 
 def _faces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """int64 [2, m]: pairs of labels that differ, as codes, and how often each occurs."""
-    apart = a != b
+    apart = (a != b) & (a > 0) & (b > 0)  # void is no grain
     low, high = np.minimum(a[apart], b[apart]), np.maximum(a[apart], b[apart])
     return np.stack(np.unique(low.astype(np.int64) << 32 | high, return_counts=True))
 

@@ -35,12 +35,14 @@ def place_sites(
     periodic: tuple[bool, ...],
     hard_core: float,
     rng: np.random.Generator,
+    inside: np.ndarray | None = None,
 ) -> Placement:
     """Sites for grains of unit-determinant shapes [n, d, d] and volumes [n] (µm^d) in the box [0, lengths).
 
     Along the line between sites i and j at distance s, r_i and r_j are the radii of their ellipsoids in that
     direction, and s >= hard_core (r_i + r_j) holds, periodic images included. Where 300 random positions fail,
-    the factor shrinks by 5 % for this grain and all smaller ones, so the search always ends.
+    the factor shrinks by 5 % for this grain and all smaller ones, so the search always ends. With `inside`, bool on any
+    grid of the box, all sites lie in its voxels.
     """
     n, d = len(volumes), len(lengths)
     ball = {2: math.pi, 3: 4 * math.pi / 3}[d]
@@ -53,8 +55,17 @@ def place_sites(
     order = np.argsort(-volumes, kind="stable")
     octave = np.minimum(np.log2(reach.max() / reach).astype(np.int64), OCTAVES - 1)
     cells = _cells(reach, hard_core, box, d)
-    sites, factor = _place(forms, reach, order, octave, cells, box, wrap, d, float(hard_core), rng)
+    among = np.empty((0, 3)) if inside is None else _corners(inside, d)
+    width = np.ones(3) if inside is None else box / np.array((*inside.shape, 1)[:3])
+    sites, factor = _place(forms, reach, order, octave, cells, box, wrap, d, float(hard_core), rng, among, width)
     return Placement(sites[:, :d].copy(), float(factor))
+
+
+def _corners(inside: np.ndarray, d: int) -> np.ndarray:
+    """float64 [m, 3]: numbers of the voxels that sites may lie in."""
+    corners = np.zeros((int(inside.sum()), 3))
+    corners[:, :d] = np.argwhere(inside)
+    return corners
 
 
 def _cells(reach: np.ndarray, hard_core: float, box: np.ndarray, d: int) -> np.ndarray:
@@ -108,7 +119,7 @@ def _clear(x, i, hard_core, sites, forms, reach, octave_reach, cells, first, hea
 
 
 @compiled
-def _place(forms, reach, order, octave, cells, box, wrap, d, hard_core, rng):
+def _place(forms, reach, order, octave, cells, box, wrap, d, hard_core, rng, among, width):
     levels, n = len(cells), len(order)
     octave_reach, used = np.zeros(levels), np.zeros(levels, np.bool_)
     for i in range(n):
@@ -124,8 +135,9 @@ def _place(forms, reach, order, octave, cells, box, wrap, d, hard_core, rng):
         placed = False
         while not placed:
             for _ in range(TRIALS):
+                voxel = int(rng.random() * len(among)) if len(among) else 0
                 for a in range(d):
-                    x[a] = rng.random() * box[a]
+                    x[a] = (among[voxel, a] + rng.random()) * width[a] if len(among) else rng.random() * box[a]
                 placed = _clear(
                     x, i, hard_core, sites, forms, reach, octave_reach, cells, first, head, after, box, wrap
                 )

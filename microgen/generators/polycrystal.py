@@ -17,8 +17,10 @@ import numpy as np
 
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.generators.box import implied_mean, require_agreement, require_voxels
+from microgen.generators.filling import Filling
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, SizeLaw, Texture, number, require, strata
 from microgen.generators.phases import assign_phases
+from microgen.generators.region import Shape, voxels
 from microgen.grid import Grid
 from microgen.microstructure import Grains, Microstructure, Phase, TiledMicrostructure
 from microgen.provenance import Provenance
@@ -71,6 +73,10 @@ class Polycrystal:
     cells: Literal["ellipsoidal", "laguerre"] = "ellipsoidal"
     """ellipsoidal: curved boundaries, shapes of their own, volumes met in voxels; laguerre: equiaxed grains with flat
     boundaries, exact polyhedra whose volumes are met to 1e-6 without a grid."""
+    exponent: float = 2.0
+    """How hard grains are: 0.5 very soft, filling what is left; 2 usual; 10 hard, each keeping to its ellipsoid."""
+    void: float = 0.0
+    """Share left empty between the grains (of the mask, where there is one)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", tuple(self.phases))
@@ -83,6 +89,10 @@ class Polycrystal:
         require(fine, "lloyd", "an integer from 0 to 1000", self.lloyd)
         fine = number(self.tolerance) and 0 < self.tolerance < 1
         require(fine, "tolerance", "a number between 0 and 1", self.tolerance, remedy="0.01 is usual.")
+        fine = number(self.exponent) and 0.1 <= self.exponent <= 32
+        remedy = "0.5 is very soft, 2 usual, 10 hard."
+        require(fine, "exponent", "a number from 0.1 to 32", self.exponent, remedy=remedy)
+        require(number(self.void) and 0 <= self.void < 1, "void", "a share from 0 to below 1", self.void)
         self._check_cells()
         _check_phases(self.phases)
         fine = self.texture.kind == "random" or len(self.texture.orientations) == len(self.phases)
@@ -96,20 +106,37 @@ class Polycrystal:
             remedy = "Set the mean aspect ratio to 1, also beside a scan, or use cells ellipsoidal."
             expected = "1 where cells are laguerre, which have no axes"
             require(False, "aspect_ratio.mean", expected, self.aspect_ratio.mean, remedy=remedy)
+        for name in ("exponent", "void") if self.cells == "laguerre" else ():
+            value, usual = getattr(self, name), type(self).__dataclass_fields__[name].default
+            require(value == usual, name, f"{usual:g} where cells are laguerre", value, remedy="Use cells ellipsoidal.")
 
-    def sample(self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None) -> Microstructure:
+    def sample(
+        self,
+        grid: Grid,
+        *,
+        seed: int,
+        device: str = "cpu",
+        mask: np.ndarray | Shape | None = None,
+        progress: Progress | None = None,
+    ) -> Microstructure:
         """One sample on the grid: grain_id, phase_id, the whole table of grains, and provenance.
+
+        `mask` is the part of the box that grains and void share, bool [shape] or a shape such as `meshing.Clip`; it is
+        the `measured` part of the sample. Outside, and where there is void, grain_id is 0 and phase_id is -1. Where
+        there is any of these, or another exponent than 2, the table of grains holds no weights: those of a table are
+        of the quadratic diagram.
 
         Raises InvalidParameter when grid and parameters do not fit together, NotConverged (with the sample as its
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
         sub-voxel volume, by more than the tolerance.
         """
-        solved = self._solved(grid, seed, labels=True, progress=progress)
+        solved = self._solved(grid, seed, labels=True, mask=mask, progress=progress)
         assert solved.solution.labels is not None
         grain_id = solved.solution.labels.numpy().astype(np.int32, copy=False)
         phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
-        phase_id = solved.layout.phase_id[grain_id - 1]
-        sample = Microstructure(grid, phase_id, phases, grain_id, grains=self._table(grid, solved))
+        phase_id = np.append(solved.layout.phase_id, -1).astype(np.int16)[grain_id - 1]  # -1 of void
+        inside, grains = solved.filling.inside, self._table(grid, solved)
+        sample = Microstructure(grid, phase_id, phases, grain_id, measured=inside, grains=grains)
         sample = replace(sample, provenance=self._provenance(grid, seed, device, solved))
         return _converged(sample, solved.solution)
 
@@ -119,8 +146,11 @@ class Polycrystal:
         """The same sample for boxes whose labels do not fit in memory: any part of it, made when it is asked for.
 
         `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` to the last bit,
-        and so is the table of grains. It takes about a third longer, and 3-D grids only. Raises as `sample` does.
+        and so is the table of grains. It takes about a third longer, on 3-D grids without void or mask, and with the
+        exponent 2. Raises as `sample` does.
         """
+        for name, usual in (("exponent", 2.0), ("void", 0.0)):
+            require(getattr(self, name) == usual, name, f"{usual:g} of what is streamed", getattr(self, name))
         require(grid.ndim == 3, "shape", "3 numbers of voxels to be streamed", grid.shape)
         solved = self._solved(grid, seed, labels=False, progress=progress)
         assert solved.solution.tiles is not None
@@ -129,48 +159,71 @@ class Polycrystal:
         made = self._provenance(grid, seed, device, solved)
         return _converged(TiledMicrostructure(grid, solved.solution.tiles, phases, grains, made), solved.solution)
 
-    def _solved(self, grid: Grid, seed: int, *, labels: bool, progress: Progress | None) -> _Solved:
+    def _solved(
+        self,
+        grid: Grid,
+        seed: int,
+        *,
+        labels: bool,
+        mask: np.ndarray | Shape | None = None,
+        progress: Progress | None = None,
+    ) -> _Solved:
         from microgen.generators.exact import solve_exact
         from microgen.generators.solve import solve
 
         began = time.perf_counter()
-        layout = self.layout(grid, seed=seed)
+        filling, told = self._filling(mask, grid)
+        layout = self.layout(grid, seed=seed, mask=mask)
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
         how: dict[str, Any] = {"tolerance": self.tolerance, "steps": self.lloyd, "labels": labels, "progress": progress}
-        solution, reshaped = (solve_exact if self.cells == "laguerre" else solve)(layout, grid, **how)
+        if self.cells == "laguerre":
+            solution, reshaped = solve_exact(layout, grid, **how)
+        else:
+            solution, reshaped = solve(layout, grid, filling=filling, **how)
         layout, left = self.turned(layout, solution.slabs(), grid, seed)
         achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
         if not math.isnan(left):
             achieved["misorientation_distance"] = left
-        return _Solved(layout, solution, achieved)
+        if not filling.plain:
+            assert solution.labels is not None
+            achieved["void"] = filling.left(solution.labels.numpy())
+        return _Solved(layout, solution, filling, achieved, told)
 
     def _provenance(self, grid: Grid, seed: int, device: str, solved: _Solved) -> Provenance:
-        configuration = {**self.configuration(), "grid": asdict(grid)}
+        configuration = {**self.configuration(), "grid": asdict(grid), **solved.told}
         return Provenance("Polycrystal.sample", configuration, seed, device=device, achieved=solved.achieved)
 
     def samples(
-        self, grid: Grid, n: int, *, seed: int, workers: int | None = None, members: Sequence[int] | None = None
+        self,
+        grid: Grid,
+        n: int,
+        *,
+        seed: int,
+        mask: np.ndarray | Shape | None = None,
+        workers: int | None = None,
+        members: Sequence[int] | None = None,
     ) -> Iterator[Microstructure]:
-        """Members 0..n-1 of an ensemble (or only those listed), in order; see `ensemble.samples`."""
+        """Members 0..n-1 of an ensemble (or only those listed), in order, all in one mask; see `ensemble.samples`."""
         from microgen.generators.ensemble import samples
 
-        return samples(self, grid, n, seed=seed, workers=workers, members=members)
+        made: Any = self if mask is None else _Masked(self, mask)
+        return samples(made, grid, n, seed=seed, workers=workers, members=members)
 
-    def layout(self, grid: Grid, *, seed: int) -> Layout:
+    def layout(self, grid: Grid, *, seed: int, mask: np.ndarray | Shape | None = None) -> Layout:
         """Draw sizes, shapes, phases, orientations and sites; each from its own stream of the seed.
 
         A law that changes does not reshuffle what is drawn from the others.
         """
         from microgen.generators.placement import place_sites  # numba takes a while to import
 
-        self.check(grid, seed=seed)
-        d = grid.ndim
+        self.check(grid, seed=seed, mask=mask)
+        d, filling = grid.ndim, self._filling(mask, grid)[0]
         relative = self.size.relative(strata(self.grains, _stream(seed, "size")))
         fractions, factors = ([getattr(p, f) for p in self.phases] for f in ("fraction", "size_factor"))
         phase_id = assign_phases(relative**d, fractions, [f**d for f in factors], _stream(seed, "phases"))
         volumes = (relative * np.asarray(factors)[phase_id]) ** d
-        volumes *= math.prod(grid.lengths) / volumes.sum()
+        volumes *= math.prod(grid.lengths) * filling.share / volumes.sum()
         shapes = self._shapes(d, seed)
         placed = place_sites(
             shapes,
@@ -179,21 +232,33 @@ class Polycrystal:
             periodic=grid.periodic,
             hard_core=self.hard_core,
             rng=_stream(seed, "sites"),
+            inside=filling.inside,
         )
         metrics = shapes * (volumes ** (-2 / d))[:, None, None]
         sites = placed.sites + np.asarray(grid.origin)
         return Layout(sites, metrics, volumes, phase_id, self._orientations(phase_id, seed), placed.hard_core)
 
-    def check(self, grid: Grid, *, seed: int) -> None:
-        """Raise InvalidParameter when grid, seed and parameters do not fit together."""
+    def check(self, grid: Grid, *, seed: int, mask: np.ndarray | Shape | None = None) -> None:
+        """Raise InvalidParameter when grid, seed, mask and parameters do not fit together."""
         require(isinstance(grid, Grid), "grid", "a Grid", grid)
         fine = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0
         require(fine, "seed", "an integer >= 0", seed)
         if self.cells == "laguerre" and grid.ndim != 3:
             require(False, "shape", "3 numbers of voxels where cells are laguerre", grid.shape)
-        require_voxels(self.grains, grid)
+        if self.cells == "laguerre" and mask is not None:
+            require(False, "mask", "none where cells are laguerre", "a mask", remedy="Use cells ellipsoidal.")
+        share = self._filling(mask, grid)[0].share
+        require_voxels(self.grains, grid, share)
         # Measured laws carry their own scale in the quantiles; only a mean that was named binds.
-        require_agreement(self.size.mean, implied_mean(self.size, self.grains, grid), self.grains, grid)
+        implied = implied_mean(self.size, self.grains, grid) * share ** (1 / grid.ndim)
+        require_agreement(self.size.mean, implied, self.grains, grid)
+
+    def _filling(self, mask: np.ndarray | Shape | None, grid: Grid) -> tuple[Filling, dict[str, Any]]:
+        """What the grains fill, and what provenance says of the mask."""
+        if mask is None:
+            return Filling(self.exponent, self.void), {}
+        inside, told = voxels(mask, grid)
+        return Filling(self.exponent, self.void, inside), {"mask": told}
 
     def configuration(self) -> dict[str, Any]:
         """All parameters as nested dicts of plain values; `from_configuration` is the inverse."""
@@ -255,7 +320,7 @@ class Polycrystal:
             volume_target=layout.volumes,
             sites=_within(solution.diagram.sites.numpy(), grid),
             metrics=solution.diagram.metrics.numpy(),
-            weights=solution.diagram.weights.numpy(),
+            weights=solution.diagram.weights.numpy() if solved.filling.plain else None,
         )
 
 
@@ -264,7 +329,10 @@ class _Solved(NamedTuple):
 
     layout: Layout
     solution: Solution
+    filling: Filling
     achieved: dict[str, Any]
+    told: dict[str, Any]
+    """What the configuration says of the mask."""
 
 
 def _converged(sample: Any, solution: Solution) -> Any:
@@ -273,6 +341,20 @@ def _converged(sample: Any, solution: Solution) -> Any:
         message = f"volumes are off by up to {solution.worst:.2%}, the tolerance is {solution.tolerance:.2%}. "
         raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
     return sample
+
+
+@dataclass(frozen=True, eq=False)
+class _Masked:
+    """A generator with its mask, as an ensemble wants it."""
+
+    generator: Polycrystal
+    mask: np.ndarray | Shape
+
+    def check(self, grid: Grid, *, seed: int) -> None:
+        self.generator.check(grid, seed=seed, mask=self.mask)
+
+    def sample(self, grid: Grid, *, seed: int) -> Microstructure:
+        return self.generator.sample(grid, seed=seed, mask=self.mask)
 
 
 def _within(sites: np.ndarray, grid: Grid) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Masks and starts of `Curvatubes`: the part of the box to keep, as voxels or as a shape, and fields to start from."""
+"""Masks of samples, the part of the box to keep as voxels or as a shape; and fields that `Curvatubes` starts from."""
 
 from __future__ import annotations
 
@@ -54,18 +54,24 @@ def region(mask: np.ndarray | Shape, grid: Grid, *, eps: float, steps: tuple[flo
 
     Raises InvalidParameter when it has another shape, holds nothing, or is nowhere as wide as an interface.
     """
+    inside, told = voxels(mask, grid)
+    width = _width(inside, steps)
+    remedy = "Use a larger mask, or a smaller dx and eps."
+    expected = f"a mask at least {THINNEST * eps:g} wide somewhere, {THINNEST:g} times eps"
+    require(width >= THINNEST * eps, "mask", expected, f"{width:.3g}", remedy=remedy)
+    return Region(inside, None if isinstance(mask, np.ndarray) else mask, told)
+
+
+def voxels(mask: np.ndarray | Shape, grid: Grid) -> tuple[np.ndarray, dict[str, Any]]:
+    """The voxels of a mask, bool [shape], and what provenance says of it. Raises InvalidParameter."""
     shape = None if isinstance(mask, np.ndarray) else mask
     inside = mask if isinstance(mask, np.ndarray) else _inside(mask, grid)
     fine = inside.shape == grid.shape and inside.dtype == bool
     size = " x ".join(str(n) for n in grid.shape)
     require(fine, "mask", f"true and false on {size} voxels", f"{inside.dtype} {inside.shape}", remedy=_RESHAPE)
     require(bool(inside.any()), "mask", "a mask with voxels inside", "an empty one", remedy=_EMPTY)
-    width = _width(inside, steps)
-    remedy = "Use a larger mask, or a smaller dx and eps."
-    expected = f"a mask at least {THINNEST * eps:g} wide somewhere, {THINNEST:g} times eps"
-    require(width >= THINNEST * eps, "mask", expected, f"{width:.3g}", remedy=remedy)
     told: dict[str, Any] = {"kind": "voxels"} if shape is None else {"kind": type(shape).__name__, **_plain(shape)}
-    return Region(inside, shape, told | {"sha256": digest(inside)})
+    return inside, told | {"sha256": digest(inside)}
 
 
 _RESHAPE = "Give a bool array of the grid's shape, solid > 0 for example."

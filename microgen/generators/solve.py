@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from microgen.core import Solution, lloyd, solve_weights
+from microgen.core import Solution, lloyd
 from microgen.core.transport import OnStep, at_centroids
+from microgen.generators.filling import Filling
 from microgen.grid import Grid
 
 if TYPE_CHECKING:
@@ -52,42 +53,54 @@ def solve(
     steps: int = 0,
     labels: bool = True,
     progress: Progress | None = None,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
 ) -> Solved:
     """Weights that give the grains of the layout their volumes on the grid, as single pieces, after Lloyd `steps`.
 
     Without `labels` the volume of labels is never held, and the solution has tiles instead.
     """
     volumes = torch.from_numpy(layout.volumes)
-    cells, rough = untangle(layout, grid, steps=steps)
+    cells, rough = untangle(layout, grid, steps=steps, filling=filling)
     weights, best = rough.diagram.weights, None
     how: dict[str, Any] = {"tolerance": tolerance, "labels": labels, "on_step": _reporter(tolerance, progress)}
     cells = cells._replace(age=torch.zeros_like(cells.age))
     for _ in range(REPEATS):
-        solution = solve_weights(cells.sites, cells.metrics, volumes, grid, start=weights, **how)
+        solution = filling.solve(cells.sites, cells.metrics, volumes, grid, start=weights, **how)
         if best is None or solution.worst < best.solution.worst:
             best = Solved(solution, int(cells.reshaped.sum()))
         if solution.converged:
             break
         cut, heirs = trouble(solution, grid, share=CUT / 2, among=solution.missed)
-        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs)
+        cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs, filling=filling)
         weights = solution.diagram.weights
     assert best is not None
     return best
 
 
-def untangle(layout: Layout, grid: Grid, *, steps: int = 0, probes: int = PROBES) -> tuple[Cells, Solution]:
+def untangle(
+    layout: Layout,
+    grid: Grid,
+    *,
+    steps: int = 0,
+    probes: int = PROBES,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
+) -> tuple[Cells, Solution]:
     """Cells of which hardly any is cut in two, and their solution on a coarse grid (volumes right to some per cent)."""
     sites, metrics, volumes = (torch.from_numpy(array.copy()) for array in layout[:3])
-    if steps:
+    if steps and filling.plain:
         sites = lloyd(sites, metrics, volumes, grid, steps=steps)
     n, coarse, weights = len(sites), coarser(grid, len(sites)), None
+    for _ in range(0 if filling.plain else steps):
+        solution = filling.solve(sites, metrics, volumes, coarse, start=weights, rough=True)
+        weights = solution.diagram.weights
+        sites = filling.kept_inside(_centred(solution, coarse), sites, coarse)
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
     for left in range(probes, 0, -1):
-        solution = solve_weights(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
+        solution = filling.solve(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
         cut, heirs = trouble(solution, coarse, share=CUT)
         if left == 1 or int(cut.sum()) <= FEW * n:
             return cells, solution
-        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs)
+        cells = eased(cells, solution, coarse, cut=cut, heirs=heirs, filling=filling)
         weights = solution.diagram.weights
     raise AssertionError("unreachable")
 
@@ -103,6 +116,7 @@ def trouble(
     if solution.island_voxels == 0:
         return cut, heirs
     pairs, counts = torch.unique(_moved(solution, grid), dim=1, return_counts=True)
+    pairs, counts = pairs[:, pairs.min(0).values >= 0], counts[pairs.min(0).values >= 0]  # void has no volume to miss
     least = solution.targets[pairs].min(0).values
     hit = counts > share * least
     if among is not None:
@@ -129,12 +143,20 @@ def _centred(solution: Solution, grid: Grid) -> torch.Tensor:
     return at_centroids(solution.labels, solution.diagram, grid)
 
 
-def eased(cells: Cells, solution: Solution, grid: Grid, *, cut: torch.Tensor, heirs: torch.Tensor) -> Cells:
+def eased(
+    cells: Cells,
+    solution: Solution,
+    grid: Grid,
+    *,
+    cut: torch.Tensor,
+    heirs: torch.Tensor,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
+) -> Cells:
     """Cells in trouble are centred on their voxel grains; those cut twice running are made rounder."""
     either = cut | heirs
     age = torch.where(either, cells.age + 1, 0)
     stubborn = cut & (age >= 2)
-    centred = _centred(solution, grid)
+    centred = filling.kept_inside(_centred(solution, grid), cells.sites, grid)
     return Cells(
         torch.where(either[:, None], centred, cells.sites),
         rounder(cells.metrics, stubborn),

@@ -59,7 +59,8 @@ class ClusterTiles:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sending large graph")  # the diagram, once
             known = self.client.submit(pickle.loads, blob, key=f"microgen-{zlib.crc32(blob):08x}-{len(blob)}")
-        threads = max(1, sum(self.client.nthreads().values()))
+        workers: Any = self.client.nthreads()  # a coroutine of asynchronous clients alone
+        threads = max(1, sum(workers.values()))
         for box in boxes:
             waiting.append(self.client.submit(_made, known, box, pure=False, retries=3))
             if len(waiting) > AHEAD * threads:

@@ -308,7 +308,7 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     m = collect(tree, c, h, lattice.lengths, 2 * max(want.reach, 0.0), work.cand[0], work.site[0])
     if m < 0:
         return False
-    m = _narrow(lattice, start, size, 1, m, work, offset, want, out, chunk, sweep)
+    m = _narrow(lattice, start, size, np.int64(1), m, work, offset, want, out, chunk, sweep)
     if m == 0:
         return True
     end = np.minimum(start + size, lattice.shape)
@@ -316,11 +316,11 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     for low[0] in range(start[0], end[0], middle[0]):
         for low[1] in range(start[1], end[1], middle[1]):
             for low[2] in range(start[2], end[2], middle[2]):
-                m1 = _narrow(lattice, low, middle, 2, m, work, offset, want, out, chunk, sweep)
+                m1 = _narrow(lattice, low, middle, np.int64(2), m, work, offset, want, out, chunk, sweep)
                 below[2] = low[2]
                 for below[0] in range(low[0], min(low[0] + middle[0], end[0]) if m1 else low[0], SIDE):
                     for below[1] in range(low[1], min(low[1] + middle[1], end[1]), SIDE):
-                        m2 = _narrow(lattice, below, small, 3, m1, work, offset, want, out, chunk, sweep)
+                        m2 = _narrow(lattice, below, small, np.int64(3), m1, work, offset, want, out, chunk, sweep)
                         if m2:
                             if _costs(lattice, below, m2, work, offset, small):
                                 _keep_nearest(lattice, m2, work)
@@ -337,8 +337,9 @@ def _run(tree, lattice, want, out, sweep):
     first = out.corner // COARSE
     nx, ny, nz = (out.end + COARSE - 1) // COARSE - first
     total = nx * ny * nz
-    for chunk in prange(CHUNKS):
-        work = _work(512, len(tree.order))
+    for index in prange(CHUNKS):
+        chunk = np.int64(index)  # as outside of parallel loops: what it calls is compiled once
+        work = _work(np.int64(512), len(tree.order))
         start = np.empty(3, np.int64)
         for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz

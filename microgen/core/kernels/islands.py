@@ -96,11 +96,14 @@ def _faces(labels, periodic, voxels, parent):
     return out[:k]
 
 
-def give_away_islands(labels: np.ndarray, periodic: np.ndarray, n: int, *, rounds: int = 8) -> np.ndarray:
+def give_away_islands(
+    labels: np.ndarray, periodic: np.ndarray, n: int, *, rounds: int = 8, void: bool = False
+) -> np.ndarray:
     """Give each detached island to the neighbour that shares most faces with it (ties: the lowest id), in place.
 
     `labels` int32 [3-D], 0 is void. Repeated, as a neighbour may itself be an island. Returns int64 [n], the
-    voxels that each grain lost; a grain is one face-connected component afterwards.
+    voxels that each grain lost; a grain is one face-connected component afterwards. With `void`, what no other grain
+    touches becomes void; without, it stays what it is.
     """
     before = labels.copy()
     for _ in range(rounds):
@@ -113,5 +116,7 @@ def give_away_islands(labels: np.ndarray, periodic: np.ndarray, n: int, *, round
         roots, best = np.unique(faces[order, 0], return_index=True)
         heir = dict(zip(roots.tolist(), faces[order[best], 1].tolist()))
         flat = labels.reshape(-1)
-        flat[voxels] = [heir.get(root, label) for root, label in zip(parent[voxels].tolist(), flat[voxels].tolist())]
+        flat[voxels] = [
+            heir.get(root, 0 if void else label) for root, label in zip(parent[voxels].tolist(), flat[voxels].tolist())
+        ]
     return np.bincount(before[before != labels], minlength=n + 1)[1:]

@@ -100,7 +100,7 @@ def _kept_plane(local, a, b, planes):
 
 
 @leaf
-def _eighths(site, room, count, volumes, area):
+def _eighths(site, room, count, amount, volumes, area):
     """A voxel that three or more sites share: each eighth lies between its winner and the site that takes most of it.
 
     room.few[:count] lists the sites; the whole voxel was counted for few[0] and is taken back here.
@@ -109,7 +109,8 @@ def _eighths(site, room, count, volumes, area):
     for a in range(min(count, PLANES)):
         for b in range(min(count, PLANES)):
             planes[a, b, 0] = -1.0
-    volumes[site[few[0]]] -= 1.0
+    volumes[site[few[0]]] -= amount
+    eighth = 0.125 * amount
     for part in range(8):
         x, y, z = 1.0 - 2 * (part >> 2), 1.0 - 2 * (part >> 1 & 1), 1.0 - 2 * (part & 1)
         best = 0
@@ -125,14 +126,37 @@ def _eighths(site, room, count, volumes, area):
             if a != best and gap < (0.5 - most) * s:
                 most, taker = 0.5 - gap / s, a
         if taker < 0:
-            volumes[site[few[best]]] += 0.125
+            volumes[site[few[best]]] += eighth
             continue
         i, j = few[best], few[taker]
         gap = value[taker] - value[best] + 0.25 * _mean_excess(local, best, taker)
         share, slope = _cut(_kept_plane(local, best, taker, planes), 2 * gap)  # the cut of a cube of half the size
-        volumes[site[i]] += 0.125 * (1 - share)
-        volumes[site[j]] += 0.125 * share
-        area[min(i, j), max(i, j)] += 0.25 * slope
+        volumes[site[i]] += eighth * (1 - share)
+        volumes[site[j]] += eighth * share
+        area[min(i, j), max(i, j)] += 2 * eighth * slope
+
+
+@leaf
+def shared(local, row):
+    """May the site of `row` take a part of the voxel from the one of row 0?"""
+    return local[row, 3] - local[0, 3] + _mean_excess(local, 0, row) < _half_variation(local, 0, row)
+
+
+@leaf
+def divide(site, room, count, amount, volumes, area):
+    """Shares and interface terms of a voxel of `amount` (1: a whole one) that room.few[:count] share.
+
+    It was counted for few[0] so far; room.local holds each of them around the voxel's centre.
+    """
+    few, local = room.few, room.local
+    if count == 2:
+        i, j = few[0], few[1]
+        share, slope = _cut(_plane(local, 0, 1), local[1, 3] - local[0, 3] + _mean_excess(local, 0, 1))
+        volumes[site[i]] -= amount * share
+        volumes[site[j]] += amount * share
+        area[min(i, j), max(i, j)] += amount * slope
+    elif count > 2:
+        _eighths(site, room, count, amount, volumes, area)
 
 
 @leaf
@@ -144,15 +168,7 @@ def share_voxel(cand, site, near, members, point, step, room, volumes, area):
     _around(cand, near[0], point, step, local, 0)
     for r in range(1, members):
         _around(cand, near[r], point, step, local, count)
-        gap = local[count, 3] - local[0, 3] + _mean_excess(local, 0, count)
-        if gap < _half_variation(local, 0, count):
+        if shared(local, count):
             few[count] = near[r]
             count += 1
-    if count == 2:
-        i, j = few[0], few[1]
-        share, slope = _cut(_plane(local, 0, 1), local[1, 3] - local[0, 3] + _mean_excess(local, 0, 1))
-        volumes[site[i]] -= share
-        volumes[site[j]] += share
-        area[min(i, j), max(i, j)] += slope
-    elif count > 2:
-        _eighths(site, room, count, volumes, area)
+    divide(site, room, count, 1.0, volumes, area)

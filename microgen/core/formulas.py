@@ -1,0 +1,128 @@
+"""Ground costs that users write: one formula for broadcast torch tensors and for KeOps LazyTensors alike.
+
+    def softened(x, y, p):                      # x sites, y points, p parameters by name
+        return (((y - x) ** 2).sum(-1) + p["core"] ** 2) ** p["half"]
+
+Vectors have their components along the last axis, which `.sum(-1)` takes away; parameters of shape [n] are numbers,
+those of shape [n, k] vectors. Nothing is known of such a cost: every pair of point and site is evaluated.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from microgen.core.costs import PowerCost
+from microgen.errors import InvalidParameter
+
+Formula = Callable[[Any, Any, Mapping[str, Any]], Any]
+RADII = 0.9, 1.1  # in the radius of a ball: where a formula is looked at to see how steep it is
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaCost:
+    """c_i(y) = formula(x_i, y, parameters_i)."""
+
+    formula: Formula
+    sites: Float[Tensor, "n d"]
+    """µm"""
+    parameters: Mapping[str, Tensor] = field(default_factory=dict)
+    """By name, [n] or [n, k]."""
+
+    def __post_init__(self) -> None:
+        n = len(self.sites)
+        for name, tensor in {"sites": self.sites, **self.parameters}.items():
+            if len(tensor) != n or not bool(torch.isfinite(tensor).all()):
+                raise InvalidParameter(name, expected=f"finite numbers for {n} sites", got=tuple(tensor.shape))
+
+    def __len__(self) -> int:
+        return len(self.sites)
+
+    @property
+    def parts(self) -> tuple[FormulaCost, ...]:
+        """Itself: see `MixedCost`."""
+        return (self,)
+
+    def of_pairs(self, which: Int[Tensor, " m"], points: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
+        """Cost of site which[k] at point k."""
+        chosen = {name: tensor[which] for name, tensor in self.parameters.items()}
+        return self.formula(self.sites[which], points, chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class MixedCost:
+    """Several populations, each with a formula (or powers) of its own; sites in the order of the populations."""
+
+    populations: tuple[FormulaCost | PowerCost, ...]
+
+    def __len__(self) -> int:
+        return len(self.sites)
+
+    @property
+    def sites(self) -> Float[Tensor, "n d"]:
+        return torch.cat([part.sites for part in self.populations])
+
+    @property
+    def parts(self) -> tuple[FormulaCost, ...]:
+        """All as formulas."""
+        return tuple(part if isinstance(part, FormulaCost) else formula_of(part) for part in self.populations)
+
+
+def formula_of(cost: PowerCost) -> FormulaCost:
+    """The family of powers, written as a formula."""
+    parameters = {"half": cost.exponents / 2, "metric": cost.scaled_metrics.flatten(1)}
+    return FormulaCost(_power, cost.sites, parameters)
+
+
+def _power(x: Any, y: Any, p: Mapping[str, Any]) -> Any:
+    z, a = y - x, p["metric"]
+    if isinstance(z, Tensor):
+        d = z.shape[-1]
+        return torch.einsum("...i,...ij,...j->...", z, a.unflatten(-1, (d, d)), z) ** p["half"]
+    return ((z | a.matvecmult(z)) + 1e-300) ** p["half"]  # LazyTensors take the logarithm
+
+
+def shifts(lengths: tuple[float, ...], periodic: tuple[bool, ...]) -> Iterator[Float[Tensor, " d"]]:
+    """The 3^d translates of a periodic cost."""
+    for steps in itertools.product(*((-1, 0, 1) if p else (0,) for p in periodic)):
+        yield torch.tensor(lengths, dtype=torch.float64) * torch.tensor(steps, dtype=torch.float64)
+
+
+def wrapped(away: Tensor, lengths: tuple[float, ...], periodic: tuple[bool, ...]) -> Tensor:
+    """Displacements, in [-L/2, L/2) along periodic axes; the last axis is that of the components."""
+    box, wrap = torch.tensor(lengths, dtype=away.dtype), torch.tensor(periodic)
+    return torch.where(wrap, torch.remainder(away + box / 2, box) - box / 2, away) if any(periodic) else away
+
+
+def surface_costs(cost: FormulaCost | MixedCost, volumes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cost at the surface of a ball of each volume around its site, and what sets the stiffness of such a cell.
+
+    See `PowerCost.surface_costs`: from dV/dw = d V / (r c') the unit is r c' / 2.
+    """
+    sites = cost.sites
+    d = sites.shape[1]
+    radius = torch.from_numpy((volumes / {2: np.pi, 3: 4 * np.pi / 3}[d]) ** (1 / d))
+    low, high = (
+        torch.stack([of_pairs(cost, sites + s * f * radius[:, None] * axis) for axis in torch.eye(d) for s in (-1, 1)])
+        .mean(0)
+        .numpy()
+        for f in RADII
+    )
+    unit = np.maximum((high - low) / (RADII[1] - RADII[0]) / 2, 1e-3 * np.abs(high) + 1e-300)
+    return (low + high) / 2, unit
+
+
+def of_pairs(cost: FormulaCost | MixedCost, points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """Cost of each site at a point of its own, in the order of the sites."""
+    found, first = [], 0
+    for part in cost.parts:
+        found.append(part.of_pairs(torch.arange(len(part)), points[first : first + len(part)]))
+        first += len(part)
+    return torch.cat(found).to(torch.float64)
