@@ -28,8 +28,8 @@ LEFT_OUT = "sections are not compared: the sample is streamed. Crop a part of it
 def hindrance(job: Job) -> str:
     """What keeps a run from being streamed; empty when nothing does."""
     request = job.request
-    if request.samples:
-        return "--samples"
+    if request.samples or request.sites:
+        return "--samples" if request.samples else "--sites"
     if job.outputs.report or job.outputs.stl_folder:
         return "--report" if job.outputs.report else "--stl-grains"
     if request.ndim != 3:

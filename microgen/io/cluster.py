@@ -15,16 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from microgen.errors import EnvironmentProblem
 from microgen.grid import Grid
 from microgen.microstructure import TiledMicrostructure
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 AHEAD = 2
 """Parts that are asked for before they are wanted, for each thread of a worker."""
@@ -42,7 +39,8 @@ class ClusterTiles:
     """Tiles whose parts are made by workers, some ahead of time, and come in order."""
 
     tiles: Any
-    client: Client
+    client: Any
+    """A distributed.Client, which takes calls from this thread."""
 
     def labels(self, start: tuple[int, ...], stop: tuple[int, ...]) -> np.ndarray:
         """int32 [stop - start]: the labels of one part."""
@@ -104,14 +102,14 @@ def check_cluster(address: str) -> None:
 
 
 @contextmanager
-def _client(address: str) -> Iterator[Client]:
+def _client(address: str) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError as error:
         install = "pip install 'microgen-gpu[cluster]'"
         raise EnvironmentProblem(f"a cluster needs the package distributed. Install it: {install}") from error
     try:
-        client = Client(address, timeout=WAIT, set_as_default=False)
+        client: Any = Client(address, timeout=WAIT, set_as_default=False)
     except (OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         remedy = "Start one (dask scheduler) and workers with the same microgen (dask worker ADDRESS)."

@@ -50,6 +50,13 @@ def test_a_streamed_file_is_made_again(microgen) -> None:
     assert (again.code, again.json["identical"]) == (0, True)
 
 
+def test_a_grain_table_is_not_streamed(microgen, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("not read")
+    done = microgen("polycrystal", "--sites", "a.csv", "--out", "a.tif", "--stream")
+    assert done.code == 2
+    assert "--sites" in done.err
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
