@@ -16,6 +16,8 @@ Optim. Lett. 16 (2022) 2209). All pairs are visited in blocks that stay in the c
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +90,9 @@ def sinkhorn_divergence(
     kind = dtype or (torch.float32 if max(np.abs(points).max() for points, _ in scaled) < WIDE else torch.float64)
     first, second = (_Measure.of(*each, dtype=kind, device=device) for each in scaled)
     loops = _Loops(first, second)
-    f, g, misplaced, steps = _potentials(first, second, loops, tolerance=tolerance)
-    own = [_own_potential(each, loops) for each in (first, second)]
+    with _threads(1 if max(len(first), len(second)) ** 2 <= FEW else torch.get_num_threads()):
+        f, g, misplaced, steps = _potentials(first, second, loops, tolerance=tolerance)
+        own = [_own_potential(each, loops) for each in (first, second)]
     squared = (first.mean(f - own[0]) + second.mean(g - own[1])) * blur**2
     f, g = ((p.double().cpu().numpy() * blur**2) for p in (f, g))
     found = Divergence(squared, f, g, misplaced, steps, tolerance)
@@ -100,6 +103,17 @@ def sinkhorn_divergence(
             best=found,
         )
     return found
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch for a while: where cores are busy, threads that meet often wait ten times the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cloud_distance(
