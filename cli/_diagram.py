@@ -9,7 +9,7 @@ import numpy as np
 
 import microgen
 from microgen import Grid, Microstructure, Provenance
-from microgen.errors import MicrogenError
+from microgen.errors import InvalidParameter, MicrogenError
 from microgen.io.grain_lists import SUFFIXES as TABLES, read_table
 
 from . import rerun
@@ -34,6 +34,7 @@ def read_diagram(path: Path, wanted: Wanted, reporter: Reporter, *, shape: tuple
         grid = resolve_grid(table, shape if known else (), (), made)
         return Diagram(rebuilt(table, grid, made), "its own diagram")
     ms = read_grains(wanted)
+    _check_filled(path, ms)
     for note in ms.notes:
         reporter.say(f"note: {path}: {note}")
     if _has_diagram(ms):
@@ -47,6 +48,15 @@ def read_diagram(path: Path, wanted: Wanted, reporter: Reporter, *, shape: tuple
         reporter.say(f"note: {path}: {note}")
     sample = found.render(show_on(ms, replace(wanted, ebsd=path)), fill=True)
     return Diagram(sample, f"a diagram fitted to it, {found.statistics['differing']:.2%} of the points differ")
+
+
+def _check_filled(path: Path, ms: Microstructure) -> None:
+    """Refuse samples with void, a mask or hard grains: ways are those of diagrams that fill the box."""
+    told = ms.provenance.configuration if ms.provenance else {}
+    for name, usual in (("void", 0.0), ("exponent", 2.0), ("mask", None)):
+        if told.get(name, usual) != usual:
+            expected = "samples that fill their box, of exponent 2"
+            raise InvalidParameter("A, B", expected=expected, got=f"{path}: {name} {told[name]}")
 
 
 def _has_diagram(ms: Microstructure) -> bool:

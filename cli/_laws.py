@@ -208,6 +208,9 @@ def override(laws: Polycrystal, flags: Polycrystal, given: Iterable[str]) -> Pol
 
 def box(laws: Polycrystal, request: Request, given: Iterable[str]) -> tuple[Polycrystal, Grid]:
     """Grid and number of grains: of grains, shape, spacing and mean size any three give the fourth."""
+    if request.mask and "size.mean" in given:
+        remedy = "Give --grains: with the mask they say how large grains are."
+        raise InvalidParameter("--size.mean", expected="none beside --mask", got=laws.size.mean, remedy=remedy)
     named, ndim = laws.size.resolved_mean, request.ndim
     wider = (1 - laws.void) ** (-1 / ndim)  # as if the grains had the void too
     grid, grains, mean = microgen.resolve_box(

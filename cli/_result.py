@@ -86,8 +86,12 @@ def sample_fields(sample: Microstructure) -> dict[str, Any]:
     """Grid and figures of one sample, as the JSON output has them."""
     figures = achieved(sample)
     assert isinstance(sample.grid, Grid)
-    exact = {name: figures[name] for name in ("exact_error_max", "void") if name in figures}
-    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in FIGURES}, **exact}
+    return {"grid": grid_object(sample.grid), **{name: figures.get(name) for name in FIGURES}, **unusual(figures)}
+
+
+def unusual(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures that only some samples have."""
+    return {name: figures[name] for name in ("exact_error_max", "void") if name in figures}
 
 
 def told_before(made: Provenance) -> dict[str, Any]:
@@ -98,6 +102,7 @@ def told_before(made: Provenance) -> dict[str, Any]:
     return {
         "grid": shown,
         **figures,
+        **unusual(made.achieved),
         **{k: made.achieved[k] for k in ("scan", "scans", "statistics", "fit") if k in made.achieved},
     }
 

@@ -14,11 +14,12 @@ from microgen.io import check_streamed
 from microgen.io.cluster import check_cluster, on_cluster
 
 from . import _look
+from ._fit import fit_object
 from ._job import Job
 from ._laws import Scan
 from ._machine import available_memory, largest, memory_need, stream_need
 from ._outputs import format_for
-from ._result import FIGURES, achieved, finish, grid_object, result_object, volume_line
+from ._result import FIGURES, achieved, finish, grid_object, result_object, unusual, volume_line
 from ._save import document, save
 from ._units import bytes_text
 
@@ -32,6 +33,9 @@ def hindrance(job: Job) -> str:
         return "--samples" if request.samples else "--sites"
     if job.outputs.report or job.outputs.stl_folder:
         return "--report" if job.outputs.report else "--stl-grains"
+    for flag, there in (("--mask", request.mask), ("--void", job.flags.void), ("--exponent", job.flags.exponent != 2)):
+        if there:
+            return flag
     if request.ndim != 3:
         return "a plane"
     try:
@@ -46,7 +50,7 @@ def check(job: Job) -> None:
     """Refuse --stream beside what takes the whole sample, before anything is computed."""
     found = hindrance(job) if job.request.streams else ""
     if found:
-        expected = "outputs .zarr, .tif or .csv of one volume, and no page of it"
+        expected = "outputs .zarr, .tif or .csv of one volume without mask or void, and no page of it"
         raise InvalidParameter("--stream", expected=expected, got=found)
     if job.request.cluster and not job.common.dry_run:
         check_cluster(job.request.cluster)
@@ -90,10 +94,10 @@ def run(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
         reporter.warn(LEFT_OUT)
     figures = achieved(sample)
     fields = {"seed": job.common.seed, "device": job.device, "streamed": True, "grid": grid_object(grid)}
-    fields |= {name: figures.get(name) for name in FIGURES}
+    fields |= {name: figures.get(name) for name in FIGURES} | unusual(figures)
     fields |= {"table": {name: {"target": a, "achieved": b} for name, (a, b) in rows.items()}}
     if scan is not None:
-        fields |= scan.objects()
+        fields |= scan.objects() | ({} if scan.fit is None else {"fit": fit_object(scan.fit)})
     finish(result_object("polycrystal", reporter, written, **fields), json=job.common.json)
     if job.preview:
         _look.preview_window(sample.coarse(), job)

@@ -100,7 +100,7 @@ def interpolate(
     way = Way(a=a, b=b, shape=shape, tolerance=tolerance, threshold=threshold, min_pixels=min_pixels)
     files = _files(out or _named_after(a, b), steps, format, overwrite=overwrite)
     reporter = Reporter(quiet=quiet)
-    path = laid(way, reporter)
+    path = laid(way, reporter, steps=steps)
     made, missed = [], []
     for k in range(steps):
         t = k / (steps - 1)
@@ -123,7 +123,7 @@ def interpolate(
     return 0
 
 
-def laid(way: Way, reporter: Reporter) -> Any:
+def laid(way: Way, reporter: Reporter, *, steps: int = 1) -> Any:
     """Both ends read, and their grains matched."""
     first, second = (read_diagram(p, way.seen(p), reporter, shape=way.shape) for p in (way.a, way.b))
     for path, found in ((way.a, first), (way.b, second)):
@@ -132,7 +132,7 @@ def laid(way: Way, reporter: Reporter) -> Any:
     with reporter.stage("matching grains", "match"):
         path = microgen.interpolate(first.sample, second.sample, shape=way.shape or None, tolerance=way.tolerance)
     grid, most = path.moment(0.5).grid, len(path.matching.first) + len(path.deaths) + len(path.births)
-    check_memory(memory_need(grid, most))
+    check_memory(memory_need(grid, most) + steps * grid.size * 6)  # all steps are kept for the film and the table
     reporter.say(grid_line(grid, most))
     return path
 

@@ -145,12 +145,20 @@ class TiledMicrostructure:
 
     def crop(self, start: Sequence[int], stop: Sequence[int]) -> Microstructure:
         """The box of points start <= index < stop, no longer periodic; grain ids are kept as they are."""
+        shape = self.grid.shape
+        if len(start) != 3 or len(stop) != 3 or not all(0 <= a < b <= n for a, b, n in zip(start, stop, shape)):
+            expected = f"0 <= start < stop <= {' '.join(map(str, shape))}"
+            raise InvalidParameter("start, stop", expected=expected, got=(tuple(start), tuple(stop)))
         origin = tuple(o + a * h for o, a, h in zip(self.grid.origin, start, self.grid.spacing))
         grid = Grid(tuple(b - a for a, b in zip(start, stop)), self.grid.spacing, origin)
         return self._on(grid, self.tiles.labels(tuple(start), tuple(stop)))
 
     def section(self, axis: int, index: int) -> Microstructure:
         """The plane of voxels `index` across `axis`, as a 2-D microstructure."""
+        n = self.grid.shape[axis]
+        if not -n <= index < n:
+            raise InvalidParameter("index", expected=f"a number from {-n} to {n - 1}", got=index)
+        index %= n
         start, stop = [0, 0, 0], list(self.grid.shape)
         start[axis], stop[axis] = index, index + 1
         labels = self.tiles.labels(tuple(start), tuple(stop)).squeeze(axis)

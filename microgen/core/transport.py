@@ -200,8 +200,15 @@ class Problem:
         step = solve(laplacian + diags_array(caution * target / unit), np.where(alone, 0.0, residual))
         step = held(step, laplacian, LEAP * unit)  # a sliver's small faces ask for too much
         lost = np.flatnonzero(alone & (residual > 0))
-        step[lost] = [self.diagram.lift(weights, int(i)) for i in lost]
+        step[lost] = [self._lift(weights, int(i)) for i in lost]
         return step
+
+    def _lift(self, weights: np.ndarray, i: int) -> float:
+        """What brings an empty cell back. The void has no site: it gets what balls of the right volumes leave."""
+        n = len(self.diagram)
+        if i < n:
+            return self.diagram.lift(weights, i)
+        return float(np.median(weights[:n] - self.start[:n]) - weights[n])
 
     def _stiffness(self, laplacian: csr_matrix, swept: cpu.Sweep, target: np.ndarray) -> np.ndarray:
         """Change of a weight that is worth the whole cell, as the cell is now: costs at surfaces far from that of a

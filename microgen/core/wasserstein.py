@@ -16,8 +16,9 @@ Optim. Lett. 16 (2022) 2209). All pairs are visited in blocks that stay in the c
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ OWN_STEPS, OWN_CHANGE = 30, 1e-4  # of a cloud with itself, where half steps soo
 LN2 = math.log(2)
 TOLERANCE = 0.03  # 0.03 of the mass misplaced: the distance is then off by 0.1 %
 MOST = 200
+_ALONE = threading.Lock()
 WIDE = 300  # blurs: in larger clouds costs need float64
 
 
@@ -90,7 +92,7 @@ def sinkhorn_divergence(
     kind = dtype or (torch.float32 if max(np.abs(points).max() for points, _ in scaled) < WIDE else torch.float64)
     first, second = (_Measure.of(*each, dtype=kind, device=device) for each in scaled)
     loops = _Loops(first, second)
-    with _threads(1 if max(len(first), len(second)) ** 2 <= FEW else torch.get_num_threads()):
+    with _one_thread() if max(len(first), len(second)) ** 2 <= FEW else nullcontext():
         f, g, misplaced, steps = _potentials(first, second, loops, tolerance=tolerance)
         own = [_own_potential(each, loops) for each in (first, second)]
     squared = (first.mean(f - own[0]) + second.mean(g - own[1])) * blur**2
@@ -106,14 +108,18 @@ def sinkhorn_divergence(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many threads of torch for a while: where cores are busy, threads that meet often wait ten times the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _one_thread() -> Iterator[None]:
+    """One thread of torch for a while: where cores are busy, threads that meet often wait ten times the work.
+
+    The number is the whole process's, so one at a time may change it: two would restore each other's.
+    """
+    with _ALONE:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def cloud_distance(

@@ -106,7 +106,7 @@ def grain_distance(
     The unit is that of the ground cost: a factor e in an axis, or a grain spacing. `position` = 0 leaves places aside,
     which differ from sample to sample of one material. `weighting` counts each grain once, or by its volume (area).
     Single phases on both sides are taken for one, whatever their names. Raises InvalidParameter for another dimension
-    or other phases, NoGrains.
+    or other phases, NoGrains, and NotConverged (see `core.wasserstein.sinkhorn_divergence`).
     """
     from microgen.core.wasserstein import cloud_distance
 

@@ -12,6 +12,7 @@ import warnings
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -27,6 +28,8 @@ AHEAD = 2
 """Parts that are asked for before they are wanted, for each thread of a worker."""
 WAIT = 10.0
 """Seconds that a scheduler may take to answer."""
+PATIENCE = 3
+"""So many times as long there may be no worker: lost ones are started again."""
 
 _ONE = Lock()
 """A part uses all threads that Numba has in the process."""
@@ -67,15 +70,27 @@ class ClusterTiles:
             yield self._result(waiting.popleft())
 
     def _result(self, future: Any) -> np.ndarray:
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
         try:
-            shape, packed = future.result()
-        except (KilledWorker, FutureCancelledError, OSError) as error:
-            problem = f"the cluster lost a part for good ({error})"
-            raise EnvironmentProblem(f"{problem}. See the workers' logs: most often they lack memory.") from error
+            shape, packed = self._waited(future)
+        except EnvironmentProblem:
+            raise
+        except (Exception, CancelledError) as error:  # whatever a worker met: its own error comes back as it was
+            problem = f"the cluster lost a part for good ({type(error).__name__}: {error})"
+            remedy = "See the workers' logs: most often they lack memory, or another version of microgen."
+            raise EnvironmentProblem(f"{problem}. {remedy}") from error
         return np.frombuffer(packed, np.int32).reshape(shape)
+
+    def _waited(self, future: Any) -> Any:
+        """The result; a scheduler without workers would be waited for without end."""
+        gone = 0
+        while True:
+            try:
+                return future.result(timeout=WAIT)
+            except TimeoutError:
+                gone = 0 if self.client.nthreads() else gone + 1
+                if gone == PATIENCE:
+                    lost = f"the cluster has had no worker for {gone * WAIT:.0f} s"
+                    raise EnvironmentProblem(f"{lost}. Start some, and run the command again.") from None
 
 
 def _made(tiles: Any, box: Box) -> tuple[tuple[int, ...], bytes]:

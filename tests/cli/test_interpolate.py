@@ -78,6 +78,14 @@ def test_what_cannot_be_is_refused(flags, code, folder: Path, microgen) -> None:
     assert [p.name for p in Path().iterdir()] == ["there.png"]
 
 
+def test_grains_with_void_are_no_end_of_a_way(folder: Path, microgen) -> None:
+    flags = ("--grains", 8, "--shape", 16, 16, 16, "--void", 0.3)
+    assert microgen("polycrystal", *flags, "--out", "v.npz").code == 0
+    done = microgen("interpolate", "v.npz", folder / "a.npz", "--out", "p.tif")
+    assert done.code == 2
+    assert "void 0.3" in done.err
+
+
 def test_a_step_that_misses_its_volumes_is_written_and_told(folder: Path, microgen, monkeypatch) -> None:
     monkeypatch.setattr("microgen.generators.solve.REPEATS", 1)
     flags = ("--steps", 3, "--shape", 24, 24, 20, "--tolerance", 1e-6, "--out", "m.npz")

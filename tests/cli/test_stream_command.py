@@ -50,6 +50,14 @@ def test_a_streamed_file_is_made_again(microgen) -> None:
     assert (again.code, again.json["identical"]) == (0, True)
 
 
+@pytest.mark.parametrize("flags", [("--mask", "sphere"), ("--void", 0.2), ("--exponent", 4)])
+def test_what_is_solved_for_with_labels_is_not_streamed(microgen, tmp_path: Path, flags) -> None:
+    done = microgen("polycrystal", *SMALL, *flags, "--out", "a.tif", "--stream")
+    assert done.code == 2
+    assert flags[0] in done.err
+    assert not (tmp_path / "a.tif").exists()
+
+
 def test_a_grain_table_is_not_streamed(microgen, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("not read")
     done = microgen("polycrystal", "--sites", "a.csv", "--out", "a.tif", "--stream")

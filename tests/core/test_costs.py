@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from microgen.core import CostDiagram, PowerCost, PowerDiagram
+from microgen.core import CostDiagram, PowerCost, PowerDiagram, solve_cells
 from microgen.core.kernels import cpu
-from microgen.core.transport import _laplacian, _pairs
+from microgen.core.laplacian import laplacian_of, pairs
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 from tests.core.test_power_diagram import problem
@@ -93,7 +93,7 @@ def test_interface_terms_are_the_derivatives_of_the_volumes(p):
     diagram = cells(7, 12, 3, p, void=True, periodic=(True, False, True), aspect=1.5)
     grid, want, n = box_of(diagram, (24,) * 3), cpu.Wanted(False, True, -1.0), 13
     weights = np.append(diagram.weights.numpy(), 0.0)
-    matrix = _laplacian(*_pairs(diagram.sweep(weights, grid, want)), n).toarray()
+    matrix = laplacian_of(*pairs(diagram.sweep(weights, grid, want)), n).toarray()
     change = np.random.default_rng(1).normal(0, 2e-3, n) * np.abs(weights).mean()
     after, before = (diagram.sweep(weights + s * change, grid, want).volumes.copy() for s in (0.5, -0.5))
     assert np.abs(after - before - matrix @ change).max() < 0.05 * np.abs(matrix @ change).max()
@@ -145,3 +145,13 @@ def test_costs_that_are_none_are_refused_by_name(change, name):
     with pytest.raises(InvalidParameter) as caught:
         PowerCost(**{key: value.double() for key, value in (fine | change).items()})
     assert caught.value.name == name
+
+
+def test_a_void_that_vanished_comes_back() -> None:
+    sites = torch.tensor([[6.0, 6.0], [18.0, 6.0], [6.0, 18.0], [18.0, 18.0]], dtype=torch.float64)
+    cost = PowerCost.of(sites, (torch.eye(2, dtype=torch.float64) / 100).expand(4, 2, 2).contiguous())
+    volumes, start = torch.full((4,), 100.0, dtype=torch.float64), torch.full((4,), 10.0, dtype=torch.float64)
+    found = solve_cells(cost, volumes, Grid((24, 24), (1.0, 1.0)), void=True, start=start)
+    assert found.converged
+    assert found.subvoxel_volumes.numpy() == pytest.approx(100, rel=0.01)
+    assert (found.labels == 0).any()

@@ -13,7 +13,7 @@ from microgen.core import CostDiagram, FormulaCost, MixedCost, PowerCost, brute_
 from microgen.core.formulas import formula_of
 from microgen.core.kernels import cpu
 from microgen.core.kernels.flips import moved
-from microgen.core.transport import _laplacian, _pairs
+from microgen.core.laplacian import laplacian_of, pairs
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 from tests.core.test_costs import box_of, cells
@@ -46,7 +46,7 @@ def test_interface_terms_and_flips_are_those_of_the_kernel():
     grid, want, n = box_of(diagram, (20,) * 3), cpu.Wanted(True, True, 0.01), 13
     weights = np.append(diagram.weights.numpy(), 0.0)
     one, other = (each.sweep(weights, grid, want) for each in (diagram, as_formula(diagram)))
-    kernel, formula = (_laplacian(*_pairs(swept), n).toarray() for swept in (one, other))
+    kernel, formula = (laplacian_of(*pairs(swept), n).toarray() for swept in (one, other))
     assert np.abs(kernel - formula).max() < 0.02 * np.abs(kernel).max()
     assert np.array_equal(one.counts, other.counts)
     change = np.random.default_rng(0).uniform(-2e-3, 2e-3, n)

@@ -39,3 +39,9 @@ def test_interior_grains_of_all_maps_are_points() -> None:
     assert 0.2 < kind.value(both) < 1
     alone = Polycrystal(1).sample(Grid((8, 8), (1.0, 1.0)), seed=0)
     assert kind.count(kind.measure([alone])) == 0
+
+
+def test_a_handful_of_grains_has_a_floor_too() -> None:
+    few = np.random.default_rng(3).normal(size=(2, 4)) * [0.6, 0.3, 0.3, 0.3]
+    median, p95 = SizeAndShape().floor(few, 40, np.random.default_rng(0))
+    assert 0 < median <= p95 < 10

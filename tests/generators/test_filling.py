@@ -86,7 +86,7 @@ def test_sites_are_placed_inside_and_apart():
 
 
 def test_void_is_no_neighbour():
-    touching = contacts(np.array([[1, 0, 2], [1, 2, 2]]), Grid((2, 3), (1.0, 1.0)))
+    touching = contacts([np.array([[1, 0, 2], [1, 2, 2]])], Grid((2, 3), (1.0, 1.0)))
     assert (touching.first.tolist(), touching.second.tolist()) == ([0], [1])
 
 

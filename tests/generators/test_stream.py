@@ -71,3 +71,15 @@ def test_a_coarse_look_has_the_box_and_its_grains() -> None:
     # A coarse centre is the corner of eight fine voxels: one of these has its label nearly everywhere.
     nearest = np.stack([fine.grain_id[a::2, b::2, c::2] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
     assert (nearest == coarse.grain_id).any(0).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [((-4, 0, 0), (4, 8, 8)), ((0, 0, 0), (4, 8, 99)), ((4, 0, 0), (4, 8, 8)), ((0, 0), (4, 4))]
+)
+def test_parts_lie_in_the_box(start, stop) -> None:
+    sample = Polycrystal(4).stream(Grid((12, 12, 12), (1.0,) * 3), seed=0)
+    with pytest.raises(InvalidParameter, match="start, stop"):
+        sample.crop(start, stop)
+    with pytest.raises(InvalidParameter, match="index"):
+        sample.section(0, 12)
+    assert np.array_equal(sample.section(0, -1).grain_id, sample.whole().section(0, -1).grain_id)

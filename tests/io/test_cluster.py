@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,27 @@ def test_the_command_writes_the_same_file_with_a_cluster(cluster: Any, tmp_path:
     assert one.provenance is not None
     assert other.provenance is not None
     assert one.provenance.configuration == other.provenance.configuration
+
+
+def test_a_cluster_without_workers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Polycrystal(10).stream(Grid((16, 16, 16), (1.0,) * 3), seed=0)
+    monkeypatch.setattr("microgen.io.cluster.WAIT", 1.0)
+    options: dict[str, Any] = {"n_workers": 1, "dashboard_address": ":0", "silence_logs": 50, "processes": False}
+    with distributed.LocalCluster(**options) as made, on_cluster(sample, made.scheduler_address) as there:
+        made.scale(0)
+        time.sleep(0.5)
+        with pytest.raises(EnvironmentProblem, match="no worker"):
+            there.crop((0, 0, 0), (8, 8, 8))
+
+
+class Broken:
+    """Tiles that are only to be pickled: a worker does not know this module."""
+
+
+def test_what_a_worker_meets_is_told(cluster: Any) -> None:
+    sample = replace(Polycrystal(10).stream(Grid((16, 16, 16), (1.0,) * 3), seed=0), tiles=Broken())
+    with on_cluster(sample, cluster.scheduler_address) as there, pytest.raises(EnvironmentProblem, match="lost a part"):
+        there.crop((0, 0, 0), (8, 8, 8))
 
 
 def test_no_scheduler_and_no_worker_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,8 +102,8 @@ def give_away_islands(
     """Give each detached island to the neighbour that shares most faces with it (ties: the lowest id), in place.
 
     `labels` int32 [3-D], 0 is void. Repeated, as a neighbour may itself be an island. Returns int64 [n], the
-    voxels that each grain lost; a grain is one face-connected component afterwards. With `void`, what no other grain
-    touches becomes void; without, it stays what it is.
+    voxels that each grain lost; a grain is one face-connected component afterwards. But what no other grain touches
+    becomes void with `void`, and without stays what it is, as in a domain of several parts.
     """
     before = labels.copy()
     for _ in range(rounds):
