@@ -25,7 +25,7 @@ from scipy.sparse import diags_array
 from microgen import Grid
 from microgen.core import CostDiagram, PowerCost, solve_cells
 from microgen.core.kernels import cpu
-from microgen.core.transport import _laplacian, _pairs, _solve
+from microgen.core.laplacian import laplacian_of, pairs, solve
 
 N, SIDE, FILLED, ASPECT = 1000, 128, 0.7, 1.5
 
@@ -57,8 +57,8 @@ def step(diagram: CostDiagram, grid: Grid, target: np.ndarray, room: cpu.Sweep) 
     """One Newton step from the diagram's weights."""
     weights = np.append(diagram.weights.numpy(), 0.0)
     swept = diagram.sweep(weights, grid, cpu.Wanted(False, True, -1.0), room)
-    laplacian = _laplacian(*_pairs(swept), len(target))
-    return _solve(laplacian + diags_array(1e-6 * laplacian.diagonal()), target - swept.volumes)
+    laplacian = laplacian_of(*pairs(swept), len(target))
+    return solve(laplacian + diags_array(1e-6 * laplacian.diagonal()), target - swept.volumes)
 
 
 def rival(diagram: CostDiagram, grid: Grid, p: float) -> Callable[[], Any]:
