@@ -19,18 +19,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microgen.core.solution import SMALL
-from microgen.descriptors.grain_cloud import together
+from microgen.descriptors.grain_cloud import grain_cloud, together
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.fitting.matching import Matching, match
 from microgen.generators.polycrystal import Layout
 from microgen.generators.rebuild import rebuild
-from microgen.generators.solve import solve
+from microgen.generators.solve import Solved, solve
 from microgen.grid import Grid
 from microgen.microstructure import Grains, Microstructure
 from microgen.orientation import slerp
 from microgen.provenance import Provenance
 
 Progress = Callable[[float, str], None]
+EVEN = 1.5  # largest over smallest scale of metrics that were made for their volumes; fitted ones differ by far more
+LLOYD = (0, 2, 6)  # steps that are tried until all volumes are met: on the way two sites can come to lie in one place
 LEAST = 4.0  # voxels: smaller targets of grains that die or are born are beyond the grid, and the grain is left out
 FIGURES = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400 island_voxels"
 
@@ -93,7 +95,7 @@ class Path:
         if t in (0, 1):
             return self._end(int(t))
         moment = self.moment(float(t))
-        solution, reshaped = solve(moment.layout, moment.grid, tolerance=self.tolerance, progress=progress)
+        (solution, reshaped), lloyd = _solved(moment, self.tolerance, progress)
         assert solution.labels is not None
         labels, layout, cell = solution.labels.numpy(), moment.layout, moment.grid.cell_measure
         sites = solution.diagram.sites.numpy()
@@ -102,7 +104,7 @@ class Path:
         volume = solution.counts.numpy() * cell
         grains = Grains(layout.phase_id, layout.orientation, volume, layout.volumes, sites, *others)
         figures = {name: getattr(solution, name) for name in FIGURES.split()}
-        figures |= {"grains": len(grains), "status": solution.status, "reshaped": reshaped}
+        figures |= {"grains": len(grains), "status": solution.status, "reshaped": reshaped, "lloyd": lloyd}
         sample = self._sample(t, moment.grid, grains, labels, figures)
         if not solution.converged:
             message = f"at t = {t:g} volumes are off by up to {solution.worst:.2%}, the tolerance is "
@@ -240,9 +242,38 @@ class _End:
         place = (grains.sites[rows] - np.asarray(ms.grid.origin)) / np.asarray(ms.grid.lengths)
         values, vectors = np.linalg.eigh(grains.metrics[rows])
         logs = np.einsum("nij,nj,nkj->nik", vectors, np.log(values), vectors)
+        if not _even(logs, np.asarray(grains.volume, float)[rows]):
+            place, logs = _measured(ms, rows)
         counts = np.bincount(ms.grain_id.ravel(), minlength=len(grains) + 1)[1:][rows]  # type: ignore[union-attr]
         phase, q = numbers[grains.phase_id[rows]], np.asarray(grains.orientation, float)[rows]
         return cls(place, logs, counts / counts.sum(), phase, q)
+
+
+def _solved(moment: Moment, tolerance: float, progress: Progress | None) -> tuple[Solved, int]:
+    """Weights that meet the volumes, after no more Lloyd steps than that takes; the best where none does."""
+    tried: list[tuple[Solved, int]] = []
+    for lloyd in LLOYD:
+        found = solve(moment.layout, moment.grid, tolerance=tolerance, steps=lloyd, progress=progress)
+        tried.append((found, lloyd))
+        if found.solution.converged:
+            break
+    return min(tried, key=lambda each: each[0].solution.worst)
+
+
+def _even(logs: np.ndarray, volumes: np.ndarray) -> bool:
+    """Is det A_i ~ v_i^-2, as of metrics that are made for volumes? Those of a fitted diagram only part its points: on
+    the way their sites lie in other cells, and no weights give all grains their volume."""
+    d = logs.shape[1]
+    scale = np.trace(logs, axis1=1, axis2=2) / d + 2 / d * np.log(np.maximum(volumes, 1e-300))
+    return bool(np.ptp(scale) <= math.log(EVEN))
+
+
+def _measured(ms: Microstructure, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids in shares of the box, and logs of the metrics whose unit balls are the grains' own ellipsoids."""
+    cloud = grain_cloud(ms)
+    cloud = cloud.take(np.searchsorted(cloud.grain_id, rows + 1))
+    size = 2 / cloud.ndim * np.log(cloud.measure)
+    return cloud.place, -2 * cloud.log_shape - size[:, None, None] * np.eye(cloud.ndim)
 
 
 def _turned(a: Microstructure, first: _End, second: _End, matching: Matching, t: float) -> np.ndarray:
