@@ -58,6 +58,7 @@ def test_grains_in_a_container_come_again(microgen) -> None:
         (("--mask-diameter", 1), "--mask-diameter"),
         (("--void", 0.2, "--numbers", "n.toml"), "--void"),
         (("--mask", "sphere", "--numbers", "n.toml"), "--mask"),
+        (("--mask", "sphere", "--size.mean", 6), "none beside --mask"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(microgen, flags, name) -> None:
