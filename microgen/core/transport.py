@@ -68,7 +68,7 @@ def solve_weights(
     right, cells of a few voxels aside, and does not polish: enough to see which cells are cut in two.
 
     Without `labels` the solution has `tiles` in their place (3-D grids only), and the volume of labels is never held.
-    All other figures are the same to the last bit, and it takes about a third longer.
+    All other figures are the same to the last bit, and it takes some tenth longer.
 
     The solution says whether the tolerance was met; it never raises for that. Raises InvalidParameter for coincident
     sites, metrics that are not positive definite, and volumes that are not positive or do not sum to the box.

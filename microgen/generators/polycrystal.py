@@ -146,7 +146,7 @@ class Polycrystal:
         """The same sample for boxes whose labels do not fit in memory: any part of it, made when it is asked for.
 
         `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` to the last bit,
-        and so is the table of grains. It takes about a third longer, on 3-D grids without void or mask, and with the
+        and so is the table of grains. It takes some tenth longer, on 3-D grids without void or mask, and with the
         exponent 2. Raises as `sample` does.
         """
         for name, usual in (("exponent", 2.0), ("void", 0.0)):
