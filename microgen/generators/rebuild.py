@@ -92,8 +92,8 @@ def _solution(grains: Grains, grid: Grid, tolerance: float) -> Solution:
     assert grains.volume_target is not None
     volumes = np.asarray(grains.volume_target, np.float64)
     volumes = volumes * (math.prod(grid.lengths) / volumes.sum())
-    parts = (torch.from_numpy(np.asarray(a, np.float64)) for a in (grains.sites, grains.metrics, volumes))
-    return solve_weights(*parts, grid, tolerance=tolerance, repair=False)
+    sites, metrics, v = (torch.from_numpy(np.asarray(a, np.float64)) for a in (grains.sites, grains.metrics, volumes))
+    return solve_weights(sites, metrics, v, grid, tolerance=tolerance, repair=False)
 
 
 def _sample(
