@@ -34,7 +34,6 @@ Progress = Callable[[float, str], None]
 EVEN = 1.5  # largest over smallest scale of metrics that were made for their volumes; fitted ones differ by far more
 LLOYD = (0, 2, 6)  # steps that are tried until all volumes are met: on the way two sites can come to lie in one place
 LEAST = 4.0  # voxels: smaller targets of grains that die or are born are beyond the grid, and the grain is left out
-FIGURES = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400 island_voxels"
 
 
 class Moment(NamedTuple):
@@ -103,8 +102,7 @@ class Path:
         others = (each.numpy() for each in (solution.diagram.metrics, solution.diagram.weights))
         volume = solution.counts.numpy() * cell
         grains = Grains(layout.phase_id, layout.orientation, volume, layout.volumes, sites, *others)
-        figures = {name: getattr(solution, name) for name in FIGURES.split()}
-        figures |= {"grains": len(grains), "status": solution.status, "reshaped": reshaped, "lloyd": lloyd}
+        figures = solution.figures | {"reshaped": reshaped, "lloyd": lloyd}
         sample = self._sample(t, moment.grid, grains, labels, figures)
         if not solution.converged:
             message = f"at t = {t:g} volumes are off by up to {solution.worst:.2%}, the tolerance is "
