@@ -30,7 +30,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_the_module_runs_as_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "microgen_cli.main", "view"], capture_output=True, text=True)
-    assert done.returncode == 2 and "microgen view --help" in done.stderr
+    assert done.returncode == 2
+    assert "microgen view --help" in done.stderr
 
 
 def test_bare_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
