@@ -151,13 +151,13 @@ def _beside(file: Path) -> Provenance | None:
         return None
 
 
-def _tell(losses: Mapping[Path, list[str] | None], reporter: Reporter) -> None:
+def _tell(losses: Mapping[Path, list[str]], reporter: Reporter) -> None:
     for path, names in losses.items():
-        if names != []:
+        if names:
             reporter.say(f"{path}: {sentence(names)}")
 
 
-def _plan(losses: Mapping[Path, list[str] | None]) -> str:
+def _plan(losses: Mapping[Path, list[str]]) -> str:
     return "\n".join(f"would write {path}" for path in losses)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgen.io import embedded as emb
+from microgen.io import embedded as emb, one_array
 from microgen.io.dream3d_read import read as read
 from microgen.io.dream3d_tables import Content, Tables, content_of, put_cells, put_string, put_strings, put_text
 from microgen.microstructure import Microstructure
@@ -29,6 +29,11 @@ SUFFIXES = (".dream3d",)
 NEEDS = ("volume", "grains")
 
 _TYPES = {"int32": "int32", "uint32": "uint32", "uint8": "uint8", "float32": "float32"}
+
+
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return frozenset({"grain_id", "phase_id", "grain_orientations", "volumes", "phases", *one_array.GRID})
 
 
 def write(ms: Microstructure, path: str | Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgen.io.dream3d import put_ours
+from microgen.io import dream3d
 from microgen.io.dream3d_tables import Content, Tables, content_of, put_cells, put_string, put_strings, put_text
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
@@ -27,6 +27,9 @@ NEEDS = ("volume", "grains")
 _TYPES = {"int32": "int32_t", "uint32": "uint32_t", "uint8": "uint8_t", "float32": "float"}
 _CELL, _CELL_FEATURE, _CELL_ENSEMBLE = 3, 7, 11
 """Types of attribute matrices."""
+
+
+holds = dream3d.holds
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
@@ -44,7 +47,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
         empty = {"PipelineBuilder": {"Name": "microgen", "Number_Filters": 0, "Version": 6}}
         put_string(pipeline, "Pipeline", json.dumps(empty))
         _container(file.create_group("DataContainers/ImageDataContainer"), content)
-        put_ours(file, ms)
+        dream3d.put_ours(file, ms)
 
 
 def _container(container: h5py.Group, content: Content) -> None:

@@ -19,6 +19,11 @@ SUFFIXES = (".vtu",)
 NEEDS = ("volume", "grains")
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the cells themselves, no voxels."""
+    return frozenset({"grain_orientations", "volumes"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the cells of a sample made with cells laguerre. Raises InvalidParameter for other samples."""
     import pyvista
