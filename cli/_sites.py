@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import microgen
@@ -19,6 +20,8 @@ from ._result import achieved, finish, grid_line, result_object, sample_fields
 from ._save import already_there, document, save, save_report
 
 AGREEMENT = 1e-6
+MOST_SHOWN = 100**3
+"""Voxels on which a table is drawn: enough for any picture, and a matter of a second."""
 
 
 def run(job: Job) -> int:
@@ -80,6 +83,22 @@ def resolve_grid(
         expected = f"{fit} µm: the box of the table is {sizes} µm and {' x '.join(map(str, shape))} voxels fill it so"
         raise InvalidParameter("--spacing", expected=expected, got=" ".join(f"{s:g}" for s in steps))
     return Grid(shape, exact, periodic=table.periodic)
+
+
+def shown(path: Path) -> Microstructure:
+    """The volume (or plane) of a list of grains to look at: on its own grid where that is known and not too fine.
+
+    Raises UnreadableFile for what is no list of grains, and for lists that say nothing of where the grains are.
+    """
+    table, made = read_table(path), _provenance(path)
+    if table.grains.sites is None or table.grains.metrics is None or table.grains.weights is None:
+        raise UnreadableFile(path, "says nothing of where its grains are, so there is nothing to draw")
+    known = made.configuration.get("grid") if made else None
+    if isinstance(known, dict) and prod(known["shape"]) <= MOST_SHOWN:
+        return rebuilt(table, resolve_grid(table, (), (), made), made)
+    step = (prod(table.box) / MOST_SHOWN) ** (1 / len(table.box))
+    shape = tuple(max(1, round(length / step)) for length in table.box)
+    return rebuilt(table, resolve_grid(table, shape, (), made), made)
 
 
 def _made_of(sample: Microstructure, path: Path, grid: Grid) -> Provenance:

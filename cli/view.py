@@ -10,12 +10,14 @@ from cyclopts import Parameter
 
 from microgen.errors import InvalidParameter
 from microgen.io.atomic import check_writable
+from microgen.io.grain_lists import SUFFIXES as TABLES
 from microgen.report import has_screen, require_screen
 
 from ._flags import Talk
 from ._look import open_window, outputs_of, with_grains, write
 from ._progress import Reporter
 from ._result import finish, result_object
+from ._sites import shown as drawn
 from ._volume import VolumeFlags, read_by_looks
 
 Way = Literal["ipf-x", "ipf-y", "ipf-z", "phase", "grain", "level-set", "grey"]
@@ -39,7 +41,7 @@ def view(
     Parameters
     ----------
     file
-        Any readable file.
+        Any readable file; of a list of grains (.csv, .txt) the volume is drawn.
     out
         Write this instead of opening a window: a picture with views and slices (.png), or a page that turns and cuts
         the sample in a browser, without network or server (.html). May be given several times.
@@ -67,7 +69,9 @@ def view(
     paths = outputs_of(file, out, shown=shown)
     check_writable(paths, overwrite=talk.overwrite)
     with reporter.stage("reading", "read"):
-        ms = read_by_looks(file, format, VolumeFlags(raw_shape=raw_shape or (), raw_type=raw_type))
+        flags = VolumeFlags(raw_shape=raw_shape or (), raw_type=raw_type)
+        table = format is None and file.suffix.lower() in TABLES
+        ms = drawn(file) if table else read_by_looks(file, format, flags)
         ms = with_grains(ms, threshold=radians(threshold), min_pixels=min_pixels)
     for note in ms.notes:
         reporter.say(f"note: {note}")
