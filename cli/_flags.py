@@ -92,6 +92,19 @@ class Common:
     given: Annotated[str, Parameter(name=GIVEN, show=False)] = "{}"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """Flags of every command that reads and writes but generates nothing: how it answers, what it may replace."""
+
+    json: bool = False
+    """Print one JSON object instead of the paths of the results."""
+    overwrite: bool = False
+    """Replace outputs that exist."""
+    quiet: bool = False
+    """No progress; warnings and errors only."""
+
+
 class FlagApp(App):
     """A command whose nested parameter classes become flags: `Polycrystal.size.cv` is `--size.cv`."""
 

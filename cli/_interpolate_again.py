@@ -10,6 +10,7 @@ from microgen import Provenance
 from microgen.errors import TargetNotMet, UnreadableFile
 
 from . import interpolate
+from ._flags import Talk
 from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
 from ._reconstruct_again import same
@@ -23,15 +24,13 @@ def rerun(
     *,
     find: Callable[..., Path],
     format: str | None,
-    json: bool,
-    overwrite: bool,
-    quiet: bool,
+    talk: Talk,
 ) -> int:
     """The sample at the t that `made` names. Raises TargetNotMet where the result differs from `original`."""
-    reporter, told = Reporter(quiet=quiet), dict(made.configuration["interpolate"])
+    reporter, told = Reporter(quiet=talk.quiet), dict(made.configuration["interpolate"])
     for path in out:
         check_suffix(path, format)
-    Outputs(out, beside=(others := others_of(out, format))).check(overwrite=overwrite)
+    Outputs(out, beside=(others := others_of(out, format))).check(overwrite=talk.overwrite)
     try:
         t = float(told.pop("t"))
         ends = {name: find(Path(str(told[name])), made, original) for name in ("a", "b")}
@@ -42,10 +41,10 @@ def rerun(
     with reporter.stage("making the sample again", "solve") as progress:
         sample, _ = interpolate.at(path, t, way, progress)
     for name in out:
-        microgen.write(sample, name, format=format_for(name, format), overwrite=overwrite)
+        microgen.write(sample, name, format=format_for(name, format), overwrite=talk.overwrite)
     alike = [same(original, name) for name in out] if original.is_file() else []
     fields = {"grid": grid_object(sample.grid), "identical": None if None in alike or not alike else all(alike)}  # type: ignore[arg-type]
-    finish(result_object("rerun", reporter, [*out, *others], **fields), json=json)
+    finish(result_object("rerun", reporter, [*out, *others], **fields), json=talk.json)
     if False in alike:
         raise TargetNotMet(f"the arrays differ from those in {original}: other version or input?")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,12 +13,13 @@ from microgen.io.printing import Print
 from microgen.io.surfaces import read_surfaces
 
 from . import mesh
+from ._flags import Talk
 from ._mesh_flags import MeshFlags
 from ._progress import Reporter
 from ._volume import VolumeFlags
 
 
-def rerun(made: Provenance, source: Path, original: Path, out: tuple[Path, ...], **talk: Any) -> int:
+def rerun(made: Provenance, source: Path, original: Path, out: tuple[Path, ...], talk: Talk) -> int:
     """Mesh `source` as `made` says. Raises TargetNotMet where the surfaces differ from those in `original`."""
     told = made.configuration
     try:
@@ -28,13 +28,13 @@ def rerun(made: Provenance, source: Path, original: Path, out: tuple[Path, ...],
         printed = Print(**told["print"])
     except (KeyError, TypeError) as error:
         raise UnreadableFile(original, f"its provenance holds no surface ({error})") from None
-    code = mesh.run(source, *out, flags=flags, volume=volume, printed=printed, **talk)
+    code = mesh.run(source, *out, flags=flags, volume=volume, printed=printed, talk=talk)
     if not original.is_file():
         return code
     for path in out:
         if path.is_file() and not _same(original, path):
             raise TargetNotMet(f"the surfaces in {path} differ from those in {original}: other version or input?")
-    Reporter(quiet=bool(talk.get("quiet"))).say(f"the surfaces are those of {original}")
+    Reporter(quiet=talk.quiet).say(f"the surfaces are those of {original}")
     return code
 
 

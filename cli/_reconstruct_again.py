@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,18 @@ from microgen import Provenance
 from microgen.errors import MicrogenError, TargetNotMet, UnreadableFile
 
 from . import reconstruct
+from ._flags import Talk
 from ._progress import Reporter
 
 
 def rerun(
-    made: Provenance, original: Path, out: tuple[Path, ...], *, find: Callable[..., Path], quiet: bool, **talk: Any
+    made: Provenance,
+    original: Path,
+    out: tuple[Path, ...],
+    *,
+    find: Callable[..., Path],
+    format: str | None,
+    talk: Talk,
 ) -> int:
     """Fit to the map as `made` says. Raises TargetNotMet where the result differs from `original`."""
     told = made.configuration["reconstruct"]
@@ -27,13 +33,13 @@ def rerun(
         wanted = reconstruct.Wanted(**{**told, **lists, "ebsd": source})
     except (KeyError, TypeError) as error:
         raise UnreadableFile(original, f"its provenance holds no reconstruction ({error})") from None
-    code = reconstruct.run(wanted, out, reporter=Reporter(quiet=quiet), **talk)
+    code = reconstruct.run(wanted, out, format=format, talk=talk)
     if not original.is_file():
         return code
     for path in out:
         if same(original, path) is False:
             raise TargetNotMet(f"{path} differs from {original}: other version or input?")
-    Reporter(quiet=quiet).say(f"identical with {original}, as far as formats can be compared")
+    Reporter(quiet=talk.quiet).say(f"identical with {original}, as far as formats can be compared")
     return code
 
 

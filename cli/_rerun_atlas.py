@@ -16,7 +16,7 @@ from microgen.provenance import tool_version
 from microgen.report import require_umap
 
 from . import atlas
-from ._flags import Common
+from ._flags import Common, Talk
 from ._machine import check_memory, workers
 from ._outputs import HTML, tagged
 from ._progress import Reporter
@@ -38,9 +38,9 @@ def table_of(file: Path) -> Path | None:
         return None
 
 
-def rerun(file: Path, table: Path, *, out: tuple[Path, ...], common: Common) -> int:
+def rerun(file: Path, table: Path, *, out: tuple[Path, ...], talk: Talk) -> int:
     """Make the draws of an atlas again: by default as NAME_rerun.csv, of a page with its page."""
-    reporter, before = Reporter(quiet=common.quiet), microgen.read_atlas(table)
+    reporter, before = Reporter(quiet=talk.quiet), microgen.read_atlas(table)
     default = (table, file) if file.suffix.lower() in HTML else (table,)
     files = atlas.plan(out or tuple(tagged(path, "_rerun") for path in default))
     draws, prior, seed = drawn(before.settings, table)
@@ -52,7 +52,7 @@ def rerun(file: Path, table: Path, *, out: tuple[Path, ...], common: Common) -> 
     need = memory_need(draws.grid)
     check_memory(need)
     settings = atlas.settings_of(draws, prior, seed)
-    atlas.prepare(files, settings, common)
+    atlas.prepare(files, settings, Common(overwrite=talk.overwrite))
     numbers = [int(k) for k in before.columns["sample"]]
     with atlas.documented(files, settings, seed):
         options: dict[str, Any] = {"eps": draws.eps, "prior": prior, "workers": workers(draws.grid, len(numbers), need)}
@@ -61,7 +61,7 @@ def rerun(file: Path, table: Path, *, out: tuple[Path, ...], common: Common) -> 
     written, problem = atlas.page(files, reporter)
     same = identical(before, microgen.read_atlas(files.table))
     fields = {"seed": seed, "device": "cpu", "samples": len(numbers), "identical": same}
-    finish(result_object("rerun", reporter, written, **fields), json=common.json)
+    finish(result_object("rerun", reporter, written, **fields), json=talk.json)
     if not same:
         raise TargetNotMet(f"the table differs from {table}: other version or machine?")
     if problem:

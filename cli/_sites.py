@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +21,9 @@ from ._result import achieved, finish, grid_line, result_object, sample_fields, 
 from ._save import already_there, document, save, save_report
 
 AGREEMENT = 1e-6
+TO_SEE = 0.05  # tolerance of weights that are found only to be looked at
+MOST_SHOWN = 100**3
+"""Voxels on which a table is drawn: enough for any picture, and a matter of a second."""
 
 
 def run(job: Job) -> int:
@@ -94,6 +98,34 @@ def resolve_grid(
     return Grid(shape, exact, periodic=table.periodic)
 
 
+def shown(path: Path) -> Microstructure:
+    """The volume (or plane) of a list of grains to look at: on its own grid where that is known and not too fine.
+
+    Raises UnreadableFile for what is no list of grains, and for lists that say nothing of where the grains are.
+    """
+    table, made = read_table(path), _provenance(path)
+    grains = table.grains
+    known = grains.weights is not None or (grains.volume_target is not None and not _odd(made))
+    if grains.sites is None or grains.metrics is None or not known:
+        raise UnreadableFile(path, "says nothing of where its grains are, so there is nothing to draw")
+    own = made.configuration.get("grid") if made else None
+    shape: tuple[int, ...] = ()
+    if not isinstance(own, dict) or prod(own["shape"]) > MOST_SHOWN:
+        step = (prod(table.box) / MOST_SHOWN) ** (1 / len(table.box))
+        shape = tuple(max(1, round(length / step)) for length in table.box)
+    try:
+        return rebuilt(table, resolve_grid(table, shape, (), made), made, tolerance=TO_SEE)
+    except NotConverged as error:
+        return cast(Microstructure, error.best)
+
+
+def _odd(made: Provenance | None) -> str:
+    """What sets a sample apart from power diagrams that fill their box, for which weights can be found."""
+    laws = made.configuration if made else {}
+    usual = {"exponent": 2.0, "void": 0.0, "mask": None}
+    return next((name for name, value in usual.items() if laws.get(name, value) != value), "")
+
+
 def _made_of(sample: Microstructure, path: Path, grid: Grid, tolerance: float) -> Provenance:
     phases = [{"name": p.name, "laue_group": p.laue_group, "lattice": list(p.lattice)} for p in sample.phases]
     parts = {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": list(grid.periodic)}
@@ -115,9 +147,7 @@ def _refuse_laws(job: Job, table: GrainTable) -> None:
     if meant or job.request.samples:
         names = ", ".join(f"--{name}" for name in sorted(meant)) or "--samples"
         raise InvalidParameter("--sites", expected="only --shape or --spacing beside it", got=names)
-    made = _provenance(job.request.sites) if job.request.sites and table.grains.weights is None else None
-    laws = made.configuration if made else {}
-    odd = [name for name, usual in (("exponent", 2.0), ("void", 0.0), ("mask", None)) if laws.get(name, usual) != usual]
+    odd = _odd(_provenance(job.request.sites)) if job.request.sites and table.grains.weights is None else ""
     if odd:
         remedy = "microgen rerun makes that sample again."
-        raise InvalidParameter("--sites", expected="a table with weights", got=f"one made with {odd[0]}", remedy=remedy)
+        raise InvalidParameter("--sites", expected="a table with weights", got=f"one made with {odd}", remedy=remedy)

@@ -12,6 +12,7 @@ from microgen import Microstructure
 from microgen.errors import InvalidParameter, TargetNotMet
 from microgen.io.atomic import atomic_path, check_writable
 
+from ._flags import Talk
 from ._json import dumps
 from ._outputs import HTML
 from ._progress import Reporter
@@ -30,9 +31,7 @@ def compare(
     spacing: float | None = None,
     report: Path | None = None,
     seed: int = 0,
-    json: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Compare two files of any kind: A is what was measured, B what is held against it.
 
@@ -57,17 +56,17 @@ def compare(
         Write a self-contained HTML page with both side by side.
     seed
         Of the noise floor.
-    json
+    talk.json
         Print one JSON object.
-    overwrite
+    talk.overwrite
         Replace the page if it exists.
-    quiet
+    talk.quiet
         No progress, no table.
     """
-    reporter = Reporter(quiet=quiet)
+    reporter = Reporter(quiet=talk.quiet)
     check(threshold, min_pixels, seed, report=report)
     if report is not None:
-        check_writable([report], overwrite=overwrite)
+        check_writable([report], overwrite=talk.overwrite)
     flags = VolumeFlags(grey_threshold=grey_threshold)
     sizes = () if spacing is None else (spacing,)
     first, second = (told(path, read_any(path, flags, spacing=sizes), reporter) for path in (a, b))
@@ -79,12 +78,12 @@ def compare(
     outside = [name for name, s in found.items() if not s.inside and s.distance == s.distance]
     verdict = verdict_of(found, outside)
     show(found, reporter)
-    if json:
+    if talk.json:
         reporter.say(verdict)
     written = [report] if report is not None else []
     if report is not None:
-        save(report, found, (a, b), verdict, overwrite=overwrite)
-    finish(found, reporter, (a, b), written, verdict=verdict, json=json)
+        save(report, found, (a, b), verdict, overwrite=talk.overwrite)
+    finish(found, reporter, (a, b), written, verdict=verdict, json=talk.json)
     if outside:
         raise TargetNotMet(f"{b} differs from {a} by more than the noise of {a} in: {', '.join(outside)}.")
     return 0

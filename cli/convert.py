@@ -19,6 +19,7 @@ from microgen.io.grey import NO_SIZE
 from microgen.io.losses import lost, sentence
 from microgen.provenance import sha256
 
+from ._flags import Talk
 from ._json import dumps
 from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
@@ -34,10 +35,8 @@ def convert(
     format: str | None = None,
     input_format: str | None = None,
     labels: bool = False,
-    json: bool = False,
     dry_run: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Write a file again in other formats, with its provenance, and say what they do not hold.
 
@@ -55,18 +54,12 @@ def convert(
         The same for the file that is read.
     labels
         Whole numbers in a file of others are grain labels, not grey values.
-    json
-        Print one JSON object instead of the paths of the results.
     dry_run
         Say what would be written and what would be lost, and stop.
-    overwrite
-        Replace outputs that exist.
-    quiet
-        No progress; warnings and errors only.
     """
-    reporter = Reporter(quiet=quiet)
+    reporter = Reporter(quiet=talk.quiet)
     outputs = _outputs(out, format)
-    outputs.check(overwrite=overwrite)
+    outputs.check(overwrite=talk.overwrite)
     step = {"file": str(file), "format": input_format, "labels": labels, "spacing_um": list(spacing)}
     with reporter.stage("reading", "read"):
         sample = taken(file, step)
@@ -77,14 +70,15 @@ def convert(
     fields = {"file": str(file), "grid": _grid_object(sample), "lost": losses, "notes": list(sample.notes)}
     if dry_run:
         _tell(losses, reporter)
-        print(dumps(result_object("convert", reporter, [], **fields, would_write=list(out))) if json else _plan(losses))
+        told = result_object("convert", reporter, [], **fields, would_write=list(out))
+        print(dumps(told) if talk.json else _plan(losses))
         return 0
     with reporter.stage("writing", "write") as progress:
         for k, path in enumerate(out):
             progress(k / len(out), path.name)
-            microgen.write(sample, path, format=format_for(path, format), overwrite=overwrite)
+            microgen.write(sample, path, format=format_for(path, format), overwrite=talk.overwrite)
     _tell(losses, reporter)
-    finish(result_object("convert", reporter, out, **fields), json=json)
+    finish(result_object("convert", reporter, out, **fields), json=talk.json)
     return 0
 
 
@@ -157,13 +151,13 @@ def _beside(file: Path) -> Provenance | None:
         return None
 
 
-def _tell(losses: Mapping[Path, list[str] | None], reporter: Reporter) -> None:
+def _tell(losses: Mapping[Path, list[str]], reporter: Reporter) -> None:
     for path, names in losses.items():
-        if names != []:
+        if names:
             reporter.say(f"{path}: {sentence(names)}")
 
 
-def _plan(losses: Mapping[Path, list[str] | None]) -> str:
+def _plan(losses: Mapping[Path, list[str]]) -> str:
     return "\n".join(f"would write {path}" for path in losses)
 
 

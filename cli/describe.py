@@ -14,6 +14,7 @@ from microgen.errors import InvalidParameter
 from microgen.io.atomic import check_writable
 from microgen.io.grey import NO_SIZE
 
+from ._flags import Talk
 from ._json import dumps
 from ._progress import Reporter
 from ._region import measured_part
@@ -37,9 +38,7 @@ def describe(
     periodic: str = "",
     diffusivity: bool = False,
     format: str | None = None,
-    json: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Measure a volume or a plane: the solid of phases, level sets and grey values, or the grains of labels.
 
@@ -67,15 +66,13 @@ def describe(
         Solve for the effective diffusivity along each axis too (slow).
     format
         Settles a suffix with two meanings: ome (labels) or imagej (grey values) for .tif.
-    json
+    talk.json
         Print one JSON object.
-    overwrite
+    talk.overwrite
         Replace the table if it exists.
-    quiet
-        No progress; warnings and errors only.
     """
-    reporter = Reporter(quiet=quiet)
-    _check_out(out, overwrite=overwrite)
+    reporter = Reporter(quiet=talk.quiet)
+    _check_out(out, overwrite=talk.overwrite)
     flags = VolumeFlags(grey_threshold=threshold, invert=invert, raw_shape=raw_shape or (), raw_type=raw_type)
     ms = _with_grid(_read(file, format=format, flags=flags), spacing=spacing, periodic=periodic)
     check_sizes(ms, file)
@@ -85,8 +82,8 @@ def describe(
     with reporter.stage("measuring", "measure") as progress:
         statistics = microgen.describe(ms, phase=phase, diffusivity=diffusivity, progress=progress)
     if out is not None:
-        write_table(statistics, out, ndim=ms.grid.ndim, overwrite=overwrite)
-    if json:
+        write_table(statistics, out, ndim=ms.grid.ndim, overwrite=talk.overwrite)
+    if talk.json:
         result = result_object("describe", reporter, [out] if out else [], **_facts(file, ms))
         print(dumps(result | statistics_objects(statistics)))
     else:

@@ -18,6 +18,7 @@ from microgen.report import draw_film
 
 from . import reconstruct
 from ._diagram import read_diagram
+from ._flags import Talk
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
@@ -59,9 +60,7 @@ def interpolate(
     threshold: float = 5.0,
     min_pixels: int = 10,
     format: str | None = None,
-    json: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Lay a way from polycrystal A to B: grains are matched, and every step is a polycrystal with its volumes met.
 
@@ -89,17 +88,11 @@ def interpolate(
         Smaller grains of a scan are given to their neighbours.
     format
         Settles a suffix with two meanings.
-    json
-        Print one JSON object instead of the paths of the results.
-    overwrite
-        Replace outputs that exist.
-    quiet
-        No progress; warnings and errors only.
     """
     demand(2 <= steps <= MOST, "--steps", f"2 to {MOST}", steps)
     way = Way(a=a, b=b, shape=shape, tolerance=tolerance, threshold=threshold, min_pixels=min_pixels)
-    files = _files(out or _named_after(a, b), steps, format, overwrite=overwrite)
-    reporter = Reporter(quiet=quiet)
+    files = _files(out or _named_after(a, b), steps, format, overwrite=talk.overwrite)
+    reporter = Reporter(quiet=talk.quiet)
     path = laid(way, reporter, steps=steps)
     made, missed = [], []
     for k in range(steps):
@@ -108,16 +101,16 @@ def interpolate(
             sample, fine = at(path, t, way, progress)
         missed += [] if fine else [f"{t:.3g}"]
         for name in files.numbered(k):
-            microgen.write(sample, name, format=format_for(name, format), overwrite=overwrite)
+            microgen.write(sample, name, format=format_for(name, format), overwrite=talk.overwrite)
         made.append(sample)
     for film in files.films:
-        with atomic_path(film, overwrite) as part:
+        with atomic_path(film, talk.overwrite) as part:
             part.write_bytes(_film(made, path, f"{a.name} to {b.name}, {len(path.matching.first)} pairs of grains"))
     _tell(path, made, reporter)
     written = [name for k in range(steps) for name in files.numbered(k)]
     written += [other for name in written for other in others_of([name], format)]
     fields = {"a": a, "b": b, **_object(path, made)}
-    finish(result_object("interpolate", reporter, [*written, *files.films], **fields), json=json)
+    finish(result_object("interpolate", reporter, [*written, *files.films], **fields), json=talk.json)
     if missed:
         raise TargetNotMet(f"a grain misses its volume by more than {tolerance:.2%} at t = {', '.join(missed)}.")
     return 0

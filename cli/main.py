@@ -196,3 +196,7 @@ def _version() -> str:
     from microgen.provenance import tool_version
 
     return f"microgen {tool_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,7 +20,7 @@ from microgen.io.grey import NO_SIZE
 from microgen.io.printing import Print, Solid
 
 from . import _volume_mesh
-from ._flags import FlagApp
+from ._flags import FlagApp, Talk
 from ._machine import LIBRARIES, check_memory
 from ._mesh_flags import MeshFlags, Places, places
 from ._progress import Reporter
@@ -43,9 +43,7 @@ def run(
     flags: MeshFlags = MeshFlags(),  # noqa: B008 - frozen
     volume: VolumeFlags = VolumeFlags(),  # noqa: B008 - frozen
     printed: Annotated[Print, SHAPED] = Print(),  # noqa: B008 - frozen
-    json: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Make closed surfaces of a volume (its solid, a phase, each grain), or tetrahedra of all grains. Verified.
 
@@ -58,19 +56,12 @@ def run(
         compute with (µm): tetrahedra as .vtu, .msh, .inp, all interfaces as .vtp.
     out
         The same as a flag; may be given several times.
-    json
-        Print one JSON object instead of the paths of the results.
-    overwrite
-        Replace outputs that exist.
-    quiet
+    talk.quiet
         No progress, no report; warnings and errors only.
     """
-    reporter = Reporter(quiet=quiet)
+    reporter = Reporter(quiet=talk.quiet)
     where = places((*outs, *out), flags)
-    check_writable(
-        where.all_files,
-        overwrite=overwrite, folders=where.folders, ours="*.stl",
-    )  # fmt: skip
+    check_writable(where.all_files, overwrite=talk.overwrite, folders=where.folders, ours="*.stl")
     with reporter.stage("reading", "read"):
         sample = _sample(source, volume, flags)
     given, printed = printed, replace(printed, scale=_scale(sample.grid, flags, printed))
@@ -81,13 +72,14 @@ def run(
     written: list[Path] = []
     try:
         if where.volumes:
-            written, fields["mesh"] = _volume_mesh.made(sample, where.volumes, flags, reporter, overwrite=overwrite)
+            made = _volume_mesh.made(sample, where.volumes, flags, reporter, overwrite=talk.overwrite)
+            written, fields["mesh"] = made
         if where.files or where.folders:
-            sample, more = _made(sample, where, flags, printed, reporter, overwrite)
+            sample, more = _made(sample, where, flags, printed, reporter, talk.overwrite)
             written, fields = [*written, *more], {**fields, **_figures(sample)}
     except InvalidParameter as error:
         raise _named(error) from None
-    finish(result_object("mesh", reporter, written, **fields), json=json)
+    finish(result_object("mesh", reporter, written, **fields), json=talk.json)
     return 0
 
 

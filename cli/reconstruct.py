@@ -17,6 +17,7 @@ from microgen.io.atomic import atomic_path, check_writable
 from microgen.provenance import sha256
 from microgen.report import draw_film
 
+from ._flags import Talk
 from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
 from ._request import demand
@@ -57,9 +58,7 @@ def reconstruct(
     spacing: Annotated[tuple[float, ...], Parameter(consume_multiple=True, show_default=False)] = (),
     depth: float | None = None,
     format: str | None = None,
-    json: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Fit a power diagram to a scan itself, point by point: six numbers a grain (ten in a volume), any resolution.
 
@@ -84,12 +83,6 @@ def reconstruct(
         Extrude the diagram of a plane to a volume of this depth.
     format
         Settles a suffix with two meanings.
-    json
-        Print one JSON object instead of the paths of the results.
-    overwrite
-        Replace outputs that exist.
-    quiet
-        No progress; warnings and errors only.
     """
     wanted = Wanted(
         ebsd=ebsd,
@@ -101,20 +94,18 @@ def reconstruct(
         depth=depth,
     )
     paths = out or tuple(Path(f"{ebsd.name.split('.')[0]}_diagram{suffix}") for suffix in (".csv", ".tif", ".png"))
-    return run(wanted, paths, format=format, json=json, overwrite=overwrite, reporter=Reporter(quiet=quiet))
+    return run(wanted, paths, format=format, talk=talk)
 
 
 def run(
     wanted: Wanted,
     out: Sequence[Path],
     *,
-    reporter: Reporter,
+    talk: Talk,
     format: str | None = None,
-    json: bool = False,
-    overwrite: bool = False,
 ) -> int:
     """Read, fit, write, tell."""
-    outputs = _outputs(out, format, overwrite=overwrite)
+    reporter, outputs = Reporter(quiet=talk.quiet), _outputs(out, format, overwrite=talk.overwrite)
     with reporter.stage("reading", "read"):
         source = read_grains(wanted)
     for note in source.notes:
@@ -129,14 +120,14 @@ def run(
     with reporter.stage("writing", "write"):
         for path in out:
             if path.suffix.lower() == ".png":
-                with atomic_path(path, overwrite) as part:
+                with atomic_path(path, talk.overwrite) as part:
                     part.write_bytes(_picture(found, sample, path.stem))
             else:
-                microgen.write(sample, path, format=format_for(path, format), overwrite=overwrite)
+                microgen.write(sample, path, format=format_for(path, format), overwrite=talk.overwrite)
     _table(found.statistics, source.grid.ndim, reporter)
     fields = {"ebsd": wanted.ebsd, "grid": grid_object(grid), "statistics": found.statistics}
     written = [*out, *outputs.beside]
-    finish(result_object("reconstruct", reporter, written, **fields, notes=list(found.notes)), json=json)
+    finish(result_object("reconstruct", reporter, written, **fields, notes=list(found.notes)), json=talk.json)
     return 0
 
 

@@ -18,7 +18,7 @@ from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
 from . import _mesh_again, _reconstruct_again, _region, _rerun_atlas
-from ._flags import Common, resolve_device
+from ._flags import Talk, resolve_device
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
@@ -36,9 +36,7 @@ def rerun(
     *,
     out: tuple[Path, ...] = (),
     format: str | None = None,
-    json: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
     """Make a result again from its provenance, and compare it with the file where that still exists.
 
@@ -50,27 +48,20 @@ def rerun(
         Output file; the suffix picks the format. Without any: beside the file, named NAME_rerun.EXT.
     format
         Settles a suffix with two meanings.
-    json
-        Print one JSON object instead of the paths of the results.
-    overwrite
-        Replace outputs that exist.
-    quiet
-        No progress; warnings and errors only.
     """
     table = _rerun_atlas.table_of(file)
     if table is not None:
         demand(format is None, "--format", "nothing: an atlas is .csv and .html", format)
-        return _rerun_atlas.rerun(file, table, out=out, common=Common(json=json, overwrite=overwrite, quiet=quiet))
-    reporter = Reporter(quiet=quiet)
+        return _rerun_atlas.rerun(file, table, out=out, talk=talk)
+    reporter = Reporter(quiet=talk.quiet)
     made = microgen.read_provenance(file)
     original = file.with_suffix("") if file.suffix == ".json" else file
     paths = out or (tagged(original, "_rerun"),)
-    talk = {"json": json, "overwrite": overwrite, "quiet": quiet}
     if made.command == "mesh" or {"reconstruct", "interpolate"} & set(made.configuration):
-        return _from_its_source(made, original, paths, format=format, **talk)
+        return _from_its_source(made, original, paths, format=format, talk=talk)
     for path in paths:
         check_suffix(path, format)
-    Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=overwrite)
+    Outputs(paths, beside=tuple(others := others_of(paths, format))).check(overwrite=talk.overwrite)
     warn_of_changes(made, original, reporter)
     with reporter.stage("making the sample again", "solve") as progress:
         sample = again(made, original, progress)
@@ -80,10 +71,10 @@ def rerun(
     sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
     with reporter.stage("writing", "write"):
         for path in paths:
-            _write(sample, path, format=format, overwrite=overwrite)
+            _write(sample, path, format=format, overwrite=talk.overwrite)
     same = identical(sample, original)
     fields = {"seed": made.seed, "device": made.device, **_fields(sample), "identical": same}
-    finish(result_object("rerun", reporter, [*paths, *others], **fields), json=json)
+    finish(result_object("rerun", reporter, [*paths, *others], **fields), json=talk.json)
     if same is False:
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
     reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")
@@ -91,17 +82,17 @@ def rerun(
 
 
 def _from_its_source(
-    made: Provenance, original: Path, paths: tuple[Path, ...], *, format: str | None, **talk: Any
+    made: Provenance, original: Path, paths: tuple[Path, ...], *, format: str | None, talk: Talk
 ) -> int:
     """What is made of files: surfaces and tetrahedra of a volume, the diagram of a map, the way between two samples."""
     if made.command == "mesh":
         source = found(Path(str(made.configuration.get("source"))), made, original)
-        return _mesh_again.rerun(made, source, original, paths, **talk)
+        return _mesh_again.rerun(made, source, original, paths, talk)
     if "interpolate" in made.configuration:
         from . import _interpolate_again  # which reads its ends with this module
 
-        return _interpolate_again.rerun(made, original, paths, format=format, find=found, **talk)
-    return _reconstruct_again.rerun(made, original, paths, format=format, find=found, **talk)
+        return _interpolate_again.rerun(made, original, paths, format=format, find=found, talk=talk)
+    return _reconstruct_again.rerun(made, original, paths, format=format, find=found, talk=talk)
 
 
 def _write(sample: Microstructure, path: Path, *, format: str | None, overwrite: bool) -> None:

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
 
 from microgen.errors import InvalidParameter, NotPrintable
 from microgen.grid import Grid
 from microgen.meshing import Clip, area, is_watertight, level_set_mesh, parts, printable_solid, volume
 from microgen.meshing.clip import signed_distance
 from microgen.meshing.level_set import level_surface, simplified
-from microgen.meshing.mesh import coincident
+from microgen.meshing.mesh import FINEST, coincident, on_lattice
 from microgen.meshing.walls import walls
 from microgen.microstructure import Microstructure
 
@@ -181,6 +183,19 @@ def test_pinched_corners_are_drawn_apart() -> None:
         simple = simplified(raw, tolerance, 10**9)
         assert not coincident(simple.points).size
         assert is_watertight(simple)
+
+
+def test_corners_that_readers_would_merge_are_made_one_or_drawn_apart() -> None:
+    """Readers merge corners closer than 1e-8 mm; here simplifying left two at 1.5e-8 mm, one of them on the box."""
+    noise = np.random.default_rng(475).standard_normal((12,) * 3)
+    ms = sample(gaussian_filter(noise, 1.6, mode="wrap"), 19.04)
+    found = printable_solid(ms, min_part=0.0, tolerance=1.4 * 0.01904).mesh
+    assert cKDTree(found.points.astype(np.float32)).query(found.points, k=2)[0][:, 1].min() >= FINEST * 0.99
+    assert is_watertight(found)
+    for x in (1e-3, 1.0, 1e4):
+        close = np.array([[0.0, x, 0], [0.4 * FINEST, x, 0], [x, 0, 0]])
+        assert coincident(on_lattice(close)).tolist() == [0, 1]
+        assert np.allclose(on_lattice(close), close, atol=max(FINEST, 2.0**-22 * x))
 
 
 def test_triangles_stay_below_the_limit() -> None:

@@ -2,9 +2,9 @@
 
 A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; it is imported when first asked for.
 One whose samples take several files has `beside(path)`, which names the others, and `write(ms, path, *others)`; one
-that cannot hold every sample says in NEEDS what it takes: "volume", "grains". It may have WRITES (the suffixes it
-writes, where these are fewer), `header(ms)` (what the JSON beside the file says besides), and `holds(ms)` (what of a
-sample comes back from its files, in the words of `losses`). One whose files are folders says FOLDER, and by
+that cannot hold every sample says in NEEDS what it takes: "volume", "grains". One that writes says by `holds(ms)` what
+of a sample its files hold, in the words of `losses`. It may have WRITES (the suffixes it writes, where these are fewer)
+and `header(ms)` (what the JSON beside the file says besides). One whose files are folders says FOLDER, and by
 `is_ours(folder)` which of them may be replaced.
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from microgen.io import embedded as emb
 from microgen.io.digits import number_list, number_rows
-from microgen.io.voxel_mesh import FACES, VoxelMesh, plain_names, voxel_mesh
+from microgen.io.voxel_mesh import FACES, VoxelMesh, cells, plain_names, voxel_mesh
 from microgen.microstructure import Microstructure
 from microgen.orientation import conjugate, rotate
 from microgen.provenance import tool_version
@@ -29,6 +29,11 @@ MOST = 999_999_999
 _CHUNK = 2**12
 """Lines made at a time: few enough to stay in the cache, five times as fast."""
 _A_LINE = 16
+
+
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: sets of elements and orientations; names of phases are there, their lattices are not."""
+    return cells(ms) | {"grain_orientations"}
 
 
 def write(ms: Microstructure, path: str | Path) -> None:

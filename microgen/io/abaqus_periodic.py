@@ -24,6 +24,11 @@ NEEDS = ("volume",)
 _LINES = 2**12
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return abaqus.holds(ms) | {"periodic"}
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the mesh as `abaqus` does, with equations along the periodic axes.
 

@@ -142,6 +142,12 @@ def _columns(values: np.ndarray, scale: float) -> Columns:
     return Columns(values[:, [PHI1, PHI, PHI2]], x, y, values[:, CI], values[:, PHASE])
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the points of a map. A lattice that is not known gets numbers, as EDAX asks for some."""
+    phases = {"phases"} if all(phase.lattice for phase in ms.phases) else set()
+    return frozenset({"phase_id", "orientation", "measured", "spacing"} | phases)
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write a map in EDAX's ten columns, angles in EDAX's frame, points of the map only.
 

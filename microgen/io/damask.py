@@ -45,7 +45,9 @@ def beside(path: Path) -> list[Path]:
 
 def holds(ms: Microstructure) -> frozenset[str]:
     """See `losses`."""
-    return frozenset({"grain_id", "phase_id", "grain_orientations", "phases", "spacing", "origin", "periodic"})
+    return frozenset(
+        {"grain_id", "phase_id", "grain_orientations", "volumes", "phases", "spacing", "origin", "periodic"}
+    )
 
 
 def write(ms: Microstructure, path: str | Path, material: Path | None = None) -> None:

@@ -16,9 +16,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgen.io import embedded as emb
+from microgen.io import embedded as emb, one_array
 from microgen.io.dream3d_read import read as read
-from microgen.io.dream3d_tables import Content, Tables, content_of, put_cells, put_string, put_strings, put_text
+from microgen.io.dream3d_tables import (
+    Content,
+    Tables,
+    content_of,
+    created,
+    put_cells,
+    put_string,
+    put_strings,
+    put_text,
+)
 from microgen.microstructure import Microstructure
 
 if TYPE_CHECKING:
@@ -31,12 +40,15 @@ NEEDS = ("volume", "grains")
 _TYPES = {"int32": "int32", "uint32": "uint32", "uint8": "uint8", "float32": "float32"}
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return frozenset({"grain_id", "phase_id", "grain_orientations", "volumes", "phases", *one_array.GRID})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write a file for DREAM3D-NX. Raises InvalidParameter for planes, and without grains or orientations."""
-    import h5py
-
     content = content_of(ms)
-    with h5py.File(path, "w") as file:
+    with created(Path(path), content) as file:
         put_text(file, "FileVersion", "8.0")
         pipeline = file.create_group("Pipeline")
         put_text(pipeline, "Current Pipeline", "microgen")

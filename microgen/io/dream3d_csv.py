@@ -28,6 +28,11 @@ _REMEDY = "Export it again, with Phases, AvgEulerAngles and EquivalentDiameters.
 _LARGEST = 2**30
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: a row a grain, with the ellipsoid of its voxels."""
+    return frozenset({"grain_orientations", "volumes"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write a row a grain. Raises InvalidParameter for planes, and for samples without grains or orientations."""
     content = content_of(ms)

@@ -27,6 +27,11 @@ _REMEDY = "Write or copy it again."
 _LARGEST = 2**30
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the ellipsoids of grains, with the volumes of their voxels."""
+    return frozenset({"volumes"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the ellipsoid of each grain that has voxels.
 

@@ -6,8 +6,11 @@ of P = +1, so that their vector has the other sign than ours (Rowenhorst et al. 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +26,8 @@ STRUCTURES = {"6/mmm": 0, "m-3m": 1, "6/m": 2, "m-3": 3, "-1": 4, "2/m": 5, "mmm
 STRUCTURES |= {"-3m": 10}
 """Laue group -> CrystalStructures."""
 UNKNOWN = 999
+_OVERHEAD = 2**16
+"""Bytes, at most, of all that is no table: groups, attributes, texts."""
 
 Tables = dict[str, np.ndarray]
 
@@ -78,6 +83,26 @@ def _colours(volume: GrainVolume) -> np.ndarray:
         rows = np.flatnonzero(volume.phase_id == k)
         colour[rows + 1] = ipf_color(volume.orientation[rows], phase.laue_group)
     return colour
+
+
+@contextmanager
+def created(path: Path, content: Content) -> Iterator[h5py.File]:
+    """A new file, with as much room on the disk as it needs. Raises OSError.
+
+    HDF5 that finds the disk full in the middle leaves objects that it can neither write nor close, and crashes.
+    """
+    import h5py
+
+    table = sum(array.nbytes for tables in (content.cells, content.features) for array in tables.values())
+    cells = content.volume.grid.size * sum(array[:1].nbytes for array in content.cells.values())
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, cells + 2 * table + _OVERHEAD)
+    try:
+        with h5py.File(path, "w") as found:
+            yield found
+    except RuntimeError as error:  # of an object that cannot be closed
+        raise OSError(str(error).split(":")[0]) from error
 
 
 def put_text(target: h5py.Group | h5py.Dataset, name: str, text: str) -> None:

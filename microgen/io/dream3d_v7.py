@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgen.io.dream3d import put_ours
-from microgen.io.dream3d_tables import Content, Tables, content_of, put_cells, put_string, put_strings, put_text
+from microgen.io import dream3d
+from microgen.io.dream3d_tables import (
+    Content,
+    Tables,
+    content_of,
+    created,
+    put_cells,
+    put_string,
+    put_strings,
+    put_text,
+)
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
 
@@ -29,12 +38,13 @@ _CELL, _CELL_FEATURE, _CELL_ENSEMBLE = 3, 7, 11
 """Types of attribute matrices."""
 
 
+holds = dream3d.holds
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write a file for DREAM.3D 6.5. Raises InvalidParameter for planes, and without grains or orientations."""
-    import h5py
-
     content = content_of(ms)
-    with h5py.File(path, "w") as file:
+    with created(Path(path), content) as file:
         put_text(file, "FileVersion", "7.0")
         put_text(file, "DREAM3D Version", f"microgen {tool_version()}")
         file.create_group("DataContainerBundles")
@@ -44,7 +54,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
         empty = {"PipelineBuilder": {"Name": "microgen", "Number_Filters": 0, "Version": 6}}
         put_string(pipeline, "Pipeline", json.dumps(empty))
         _container(file.create_group("DataContainers/ImageDataContainer"), content)
-        put_ours(file, ms)
+        dream3d.put_ours(file, ms)
 
 
 def _container(container: h5py.Group, content: Content) -> None:

@@ -1,5 +1,7 @@
 """Exodus II (.e, .exo), as MOOSE and ParaView read it: an element block a grain, a side set a face of the box.
 
+At the only time, 0, elements have the variables grain_id, phase_id and q0 ... q3 (a unit quaternion, scalar first,
+sample to crystal); those of samples without grains phase_id alone.
 Lengths in µm; block numbers are those of the grains. Numbers of elements and nodes are dense; their maps (elem_num_map,
 node_num_map) hold the places in the voxel grid plus one, x fastest. A netCDF classic file of 64-bit offsets, laid out
 after appendix A of Schoof and Yarberry, EXODUS II: a finite element data model, SAND92-2137.
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from microgen.io import embedded as emb
-from microgen.io.voxel_mesh import FACES, VoxelMesh, voxel_mesh
+from microgen.io.voxel_mesh import FACES, VoxelMesh, cells, voxel_mesh
 from microgen.microstructure import Microstructure
 from microgen.provenance import tool_version
 
@@ -30,6 +32,11 @@ _SIDES = (4, 2, 1, 3, 5, 6)  # Exodus' numbers of the sides of a hexahedron, in 
 _STRING, _LINE = 33, 81
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`."""
+    return cells(ms) | {"grain_orientations"}
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the mesh; without grains a block a phase.
 
@@ -39,7 +46,9 @@ def write(ms: Microstructure, path: str | Path) -> None:
 
     mesh = voxel_mesh(ms, "Exodus", most=MOST)
     with netcdf_file(path, "w", version=2) as file:
-        file.createDimension("time_step", None)  # the one without a length comes first in a classic file
+        file.createDimension(
+            "time_step", 1
+        )  # of no fixed length, scipy's time would grow with the square of the blocks
         file.title = f"microgen {tool_version()}"
         file.api_version = file.version = np.float32(5.1)
         file.floating_point_word_size = np.int32(8)
@@ -53,11 +62,12 @@ def write(ms: Microstructure, path: str | Path) -> None:
             "num_dim": 3,
         }.items():
             file.createDimension(name, size)
-        file.createVariable("time_whole", "d", ("time_step",))
+        _put(file, "time_whole", ("time_step",), np.zeros(1))
         _records(file, ms)
         _nodes(file, mesh)
         _blocks(file, mesh)
         _side_sets(file, mesh)
+        _variables(file, mesh)
 
 
 def _put(file: netcdf_file, name: str, dimensions: tuple[str, ...], values: np.ndarray) -> None:
@@ -127,3 +137,19 @@ def _side_sets(file: netcdf_file, mesh: VoxelMesh) -> None:
         file.createDimension(f"num_side_ss{k}", len(sides))
         _put(file, f"elem_ss{k}", (f"num_side_ss{k}",), rank[sides])
         _put(file, f"side_ss{k}", (f"num_side_ss{k}",), np.full(len(sides), _SIDES[FACES.index(name)], np.int32))
+
+
+def _variables(file: netcdf_file, mesh: VoxelMesh) -> None:
+    """Values of the elements; all elements of a block have the same."""
+    columns = {"phase_id": [block.phase_id for block in mesh.blocks]}
+    if mesh.grains is not None:
+        rows = np.array([block.number - 1 for block in mesh.blocks])
+        turns = {f"q{k}": q.tolist() for k, q in enumerate(mesh.grains.orientation[rows].T)}
+        columns = {"grain_id": (rows + 1).tolist(), **columns, **turns}
+    file.createDimension("num_elem_var", len(columns))
+    _put(file, "name_elem_var", ("num_elem_var", "len_name"), _texts(list(columns), _STRING))
+    _put(file, "elem_var_tab", ("num_el_blk", "num_elem_var"), np.ones((len(mesh.blocks), len(columns)), np.int32))
+    for k, values in enumerate(columns.values(), 1):
+        for b, value in enumerate(values, 1):
+            there = np.full((1, len(mesh.blocks[b - 1].elements)), float(value))
+            _put(file, f"vals_elem_var{k}eb{b}", ("time_step", f"num_el_in_blk{b}"), there)

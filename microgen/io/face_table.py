@@ -20,6 +20,11 @@ SUFFIXES = (".faces.csv",)
 NEEDS = ("volume", "grains")
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: which grains meet; neither voxels nor grains."""
+    return frozenset({"periodic"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the faces of a sample made with cells laguerre. Raises InvalidParameter for other samples."""
     mesh = polyhedra(ms)

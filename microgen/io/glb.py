@@ -28,6 +28,11 @@ _UPRIGHT = [1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
 """Columns of the matrix that makes (x, z, -y) of (x, y, z)."""
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: surfaces, of which no voxels come back."""
+    return frozenset()
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write all grains, phases, or the solid of a level set; see `bodies.bodies_of` for the errors."""
     write_bodies(bodies_of(ms), path, provenance=provenance_of(ms))

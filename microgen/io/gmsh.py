@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from microgen.io import embedded as emb
-from microgen.io.voxel_mesh import FACES, SIDES, VoxelMesh, voxel_mesh
+from microgen.io.voxel_mesh import FACES, SIDES, VoxelMesh, cells, voxel_mesh
 from microgen.microstructure import Microstructure
 
 NAME = "gmsh"
@@ -23,6 +23,11 @@ NEEDS = ("volume",)
 
 _QUADRANGLE, _HEXAHEDRON = 3, 5
 _CHUNK = 2**18
+
+
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: groups of grains, or of phases where there are none."""
+    return cells(ms) - {"phase_id"} if ms.grain_id is not None else cells(ms)
 
 
 def write(ms: Microstructure, path: str | Path) -> None:

@@ -1,6 +1,7 @@
 """What of a sample a format does not keep, so that no file loses anything without a word.
 
-A format says by `holds(ms)` which of these comes back from its files.
+A format says by `holds(ms)` which of these its files hold: what comes back from them here or, of formats that are not
+read here, what the programs that read them find.
 """
 
 from __future__ import annotations
@@ -45,19 +46,14 @@ def facts(ms: Microstructure) -> list[str]:
     return [name for name in FACTS if there[name]]
 
 
-def lost(ms: Microstructure, writer: ModuleType) -> list[str] | None:
-    """What of the sample files of a format do not hold; None for formats that do not say."""
-    holds = getattr(writer, "holds", None)
-    if holds is None:
-        return None
-    kept = holds(ms)
+def lost(ms: Microstructure, writer: ModuleType) -> list[str]:
+    """What of the sample files of a format do not hold."""
+    kept = writer.holds(ms)
     return [name for name in facts(ms) if name not in kept]
 
 
-def sentence(names: list[str] | None) -> str:
+def sentence(names: list[str]) -> str:
     """The same for a reader."""
-    if names is None:
-        return "cannot be read back, so that what it loses is not listed"
     if not names:
         return "nothing is lost"
     return "without " + ", ".join(FACTS[name] for name in names)

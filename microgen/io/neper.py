@@ -35,7 +35,7 @@ _MOST_16 = 2**15 - 1
 
 def holds(ms: Microstructure) -> frozenset[str]:
     """See `losses`."""
-    return frozenset({"grain_id", "grain_orientations", "spacing", "origin"})
+    return frozenset({"grain_id", "grain_orientations", "volumes", "spacing", "origin"})
 
 
 def write(ms: Microstructure, path: str | Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from microgen.io import neper
 from microgen.io.digits import number_list
 from microgen.io.grain_volume import grain_volume
-from microgen.io.neper import head_lines
 from microgen.microstructure import Microstructure
 
 NAME = "neper-ascii"
@@ -17,12 +17,14 @@ NEEDS = ("volume", "grains")
 
 _A_LINE = 20
 
+holds = neper.holds
+
 
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the cells as text. Raises InvalidParameter as `neper` does."""
     volume = grain_volume(ms, "Neper")
     with open(path, "wb") as file:
-        file.writelines(head_lines(volume))
+        file.writelines(neper.head_lines(volume))
         file.write(b" **data\n   ascii\n")
         for layer in np.moveaxis(volume.labels, 2, 0):
             file.write(number_list(layer.ravel(order="F"), _A_LINE, separator=" "))

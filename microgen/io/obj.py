@@ -21,6 +21,11 @@ SUFFIXES = (".obj",)
 MATERIALS = ".mtl"
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: surfaces, of which no voxels come back."""
+    return frozenset()
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write all grains, phases, or the solid of a level set; see `bodies.bodies_of` for the errors."""
     write_bodies(bodies_of(ms), path)

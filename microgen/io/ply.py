@@ -29,6 +29,11 @@ _CORNER = np.dtype([("at", "<f4", 3), ("colour", "u1", 3)])
 _FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3), ("object", "<i4")])
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: surfaces, of which no voxels come back."""
+    return frozenset()
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write all grains, phases, or the solid of a level set; see `bodies.bodies_of` for the errors."""
     write_bodies(bodies_of(ms), path)

@@ -11,12 +11,18 @@ import numpy as np
 
 from microgen.io import embedded as emb
 from microgen.io.grain_volume import grain_volume
+from microgen.io.vtk_written import save
 from microgen.meshing.polyhedra import Polyhedra, polyhedra
 from microgen.microstructure import Microstructure
 
 NAME = "polyhedra"
 SUFFIXES = (".vtu",)
 NEEDS = ("volume", "grains")
+
+
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the cells themselves, no voxels."""
+    return frozenset({"grain_orientations", "volumes"})
 
 
 def write(ms: Microstructure, path: str | Path) -> None:
@@ -33,12 +39,7 @@ def write(ms: Microstructure, path: str | Path) -> None:
     found.cell_data["faces"] = np.array([len(b) for b in mesh.bounds], np.int32)
     found.cell_data["orientation"] = volume.orientation.astype(np.float32)
     found.field_data["provenance"] = [emb.provenance_json(emb.provenance_of(ms))]
-    named = Path(f"{path}.vtu")  # VTK's writers choose by the suffix, which a temporary name does not have
-    try:
-        found.save(named)
-        named.replace(path)
-    finally:
-        named.unlink(missing_ok=True)
+    save(found, Path(path))
 
 
 def _stream(mesh: Polyhedra, cell: int) -> np.ndarray:

@@ -24,6 +24,11 @@ NEEDS = ("grains",)
 _CHUNK = 2**12
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the values of the sites, and in the first line which axes repeat."""
+    return frozenset({"grain_id", "periodic"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the number of the grain at each site; the first line says which commands make the lattice.
 

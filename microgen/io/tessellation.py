@@ -24,6 +24,11 @@ NEEDS = ("volume", "grains")
 _CRYSYM = {"-1": "triclinic", "m-3m": "cubic", "6/mmm": "hexagonal"}
 
 
+def holds(ms: Microstructure) -> frozenset[str]:
+    """See `losses`: the cells themselves, with seeds, weights and orientations; no voxels."""
+    return frozenset({"grain_orientations", "diagram", "volumes", "periodic"})
+
+
 def write(ms: Microstructure, path: str | Path) -> None:
     """Write the cells of a sample made with cells laguerre. Raises InvalidParameter for other samples."""
     mesh, volume = polyhedra(ms), grain_volume(ms, "Neper")

@@ -17,6 +17,7 @@ from microgen.io.abaqus import node_set
 from microgen.io.digits import number_rows
 from microgen.io.sidecar import write_with_provenance
 from microgen.io.voxel_mesh import FACES, plain_names
+from microgen.io.vtk_written import save
 from microgen.meshing.tetrahedra import Interfaces, Tetrahedra
 from microgen.microstructure import Microstructure, Phase
 from microgen.orientation import conjugate, rotate
@@ -55,19 +56,9 @@ def write_interfaces(mesh: Interfaces, ms: Microstructure, path: str | Path, *, 
         found = pyvista.PolyData(mesh.points, faces.ravel())
         found.cell_data["behind"], found.cell_data["before"] = mesh.sides.T.copy()
         found.field_data["provenance"] = [emb.provenance_json(emb.provenance_of(sample))]
-        _save(found, part, ".vtp")
+        save(found, part)
 
     return write_with_provenance(write, ms, path, overwrite=overwrite)
-
-
-def _save(found: object, part: Path, suffix: str) -> None:
-    """VTK's writers choose by the suffix, which a temporary name does not have."""
-    named = part.with_name(part.name + suffix)
-    try:
-        found.save(named)  # type: ignore[attr-defined]
-        named.replace(part)
-    finally:
-        named.unlink(missing_ok=True)
 
 
 def phase_of_label(ms: Microstructure, labels: np.ndarray) -> np.ndarray:
@@ -89,7 +80,7 @@ def _write_vtu(mesh: Tetrahedra, ms: Microstructure, path: Path) -> None:
         if ms.grains is not None:
             found.cell_data["orientation"] = ms.grains.orientation[mesh.labels - 1].astype(np.float32)
     # No text inside: meshio refuses files that have one. The provenance is beside.
-    _save(found, path, ".vtu")
+    save(found, path)
 
 
 def _write_msh(mesh: Tetrahedra, ms: Microstructure, path: Path) -> None:

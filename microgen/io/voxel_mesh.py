@@ -92,6 +92,11 @@ class VoxelMesh:
         return present[place == (self.grid.shape[axis] - 1 if upper else 0)]
 
 
+def cells(ms: Microstructure) -> frozenset[str]:
+    """What of a sample the elements are (see `losses`): grains, or phases where there are none, each at its place."""
+    return frozenset({"phase_id", "spacing", "origin"} | ({"grain_id"} if ms.grain_id is not None else set()))
+
+
 def element_nodes(elements: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """int64 [n, 8]: nodes of the voxels `elements` of a grid."""
     nx, ny, _ = shape

@@ -16,7 +16,17 @@ from microgen.errors import InvalidParameter, NotPrintable
 from microgen.grid import Grid
 from microgen.meshing.clip import Clip
 from microgen.meshing.marching import cut_edges, triangles_between
-from microgen.meshing.mesh import TriangleMesh, area, coincident, euler, is_watertight, overhang, shells, volume
+from microgen.meshing.mesh import (
+    TriangleMesh,
+    area,
+    coincident,
+    euler,
+    is_watertight,
+    on_lattice,
+    overhang,
+    shells,
+    volume,
+)
 from microgen.meshing.shaping import SUNK, hollowed, on_plate
 from microgen.meshing.walls import thin_share, walls
 from microgen.microstructure import Microstructure
@@ -37,8 +47,6 @@ SWELLING = 0.5
 """Farthest the surface may move to hold the volume of the voxels, in voxels."""
 CLOSEST = 0.01
 """Vertices keep this share of an edge from its ends: the edges of one corner never meet in float32."""
-NEAREST = 2e-8
-"""mm; readers take corners that are closer for one."""
 PINCH = 0.02
 """Share of the way to their neighbours by which corners that coincide are drawn apart."""
 
@@ -153,10 +161,9 @@ def _report(mesh: TriangleMesh, thickness: np.ndarray, removed: int, lost: float
 
 def _based(mesh: TriangleMesh, base: float, placed: _Placed) -> TriangleMesh:
     found = on_plate(mesh, base, sunk=SUNK * float(placed.spacing[2]))
-    found = TriangleMesh(_unpinched(found.points, found.triangles), found.triangles)
-    corners = found.points[found.triangles]
-    shortest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).min()
-    if shortest < NEAREST or not is_watertight(found):
+    apart = _unpinched(on_lattice(found.points), found.triangles)
+    found = TriangleMesh(on_lattice(apart), found.triangles)
+    if not is_watertight(found):
         raise NotPrintable("its surface is not closed where it meets the base plate, so it is not written.")
     return found
 
@@ -213,7 +220,7 @@ def _swollen(mesh: TriangleMesh, wanted: float, box: np.ndarray, *, most: float)
     for _ in range(3 if rate > 1e-9 * area(mesh) else 0):
         step = float(np.clip(step + (wanted - volume(moved)) / rate, -most, most))
         moved = TriangleMesh(np.clip(mesh.points + step * normals, *box), mesh.triangles)
-    return moved
+    return TriangleMesh(on_lattice(moved.points), mesh.triangles)
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +306,7 @@ def simplified(mesh: TriangleMesh, tolerance: float, most: int) -> TriangleMesh:
 def _from_manifold(solid: manifold3d.Manifold) -> TriangleMesh:
     found = solid.to_mesh()
     points, triangles = np.asarray(found.vert_properties[:, :3], float), np.asarray(found.tri_verts, np.int32)
-    return TriangleMesh(_unpinched(points, triangles), triangles)
+    return TriangleMesh(_unpinched(on_lattice(points), triangles), triangles)
 
 
 def _unpinched(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:

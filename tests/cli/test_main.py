@@ -28,6 +28,12 @@ def test_help_loads_nothing_heavy() -> None:
     assert all(name in done.stdout for name in ("polycrystal", "info", "rerun", "doctor"))
 
 
+def test_the_module_runs_as_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "microgen_cli.main", "view"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "microgen view --help" in done.stderr
+
+
 def test_bare_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "microgen polycrystal --ebsd scan.ang" in capsys.readouterr().out

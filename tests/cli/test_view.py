@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from microgen_cli import _sites
 from PIL import Image
+
+from microgen import read
 
 SCAN = Path(__file__).parents[2] / "data" / "dual_phase.ang"
 
@@ -74,6 +77,19 @@ def test_unreadable_files(microgen) -> None:
     Path("bad.vti").write_bytes(b"<VTKFile")
     assert microgen("view", "bad.vti").code == 4
     assert microgen("view", "table.csv").code == 4
+
+
+def test_a_table_of_grains_is_drawn_as_the_volume_it_is_of(microgen, sample_folder: Path) -> None:
+    of_table = microgen("view", sample_folder / "rve.csv", "--out", "a.html", "--json")
+    assert of_table.json["outputs"] == ["a.html"]
+    assert "24 × 20 × 16 voxels" in Path("a.html").read_text(encoding="utf-8")
+    Path("alone.csv").write_bytes((sample_folder / "rve.csv").read_bytes())  # its provenance stayed behind
+    assert np.array_equal(_sites.shown(sample_folder / "rve.csv").grain_id, read(sample_folder / "rve.vti").grain_id)  # type: ignore[arg-type]
+    grid = _sites.shown(Path("alone.csv")).grid
+    assert np.allclose(grid.lengths, read(sample_folder / "rve.vti").grid.lengths)
+    assert 0.9 < grid.size / _sites.MOST_SHOWN < 1.1
+    Path("bad.csv").write_text("a,b\n1,2\n")
+    assert microgen("view", "bad.csv").code == 4
 
 
 def test_with_a_screen_a_window_is_opened(microgen, sample_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

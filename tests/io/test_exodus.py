@@ -33,6 +33,8 @@ def by_vtk(path: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     reader.UpdateInformation()
     for name in FACES:
         reader.SetSideSetArrayStatus(name, 1)
+    for k in range(reader.GetNumberOfElementResultArrays()):
+        reader.SetElementResultArrayStatus(reader.GetElementResultArrayName(k), 1)
     reader.GenerateGlobalElementIdArrayOn()
     reader.Update()
     parts = pyvista.wrap(reader.GetOutput())
@@ -57,6 +59,21 @@ def test_vtk_finds_each_voxel_in_the_block_of_its_grain(tmp_path: Path) -> None:
         assert np.allclose(block.compute_cell_sizes()["Volume"], ms.grid.cell_measure, rtol=1e-4)  # float32 in VTK
         assert (block["ObjectId"] == number).all()
         assert np.array_equal(block["GlobalElementId"] - 1, np.flatnonzero(ms.grain_id.ravel(order="F") == number))
+
+
+def test_vtk_finds_grain_phase_and_orientation_of_each_element(tmp_path: Path) -> None:
+    ms = sample()
+    exodus.write(ms, tmp_path / "a.e")
+    reader, blocks, _ = by_vtk(tmp_path / "a.e")
+    assert reader.GetNumberOfTimeSteps() == 1
+    seen = np.zeros(ms.grid.size, int)
+    for block in blocks.values():
+        place = block["GlobalElementId"] - 1
+        seen[place] = block["grain_id"]
+        assert np.array_equal(block["phase_id"], ms.phase_id.ravel(order="F")[place])
+        q = np.stack([block[f"q{k}"] for k in range(4)], axis=1)
+        assert np.allclose(np.abs((q * ms.grains.orientation[block["grain_id"].astype(int) - 1]).sum(axis=1)), 1)
+    assert np.array_equal(seen, ms.grain_id.ravel(order="F"))
 
 
 def test_vtk_finds_the_sides_of_the_box(tmp_path: Path) -> None:
@@ -90,8 +107,9 @@ def test_thousands_of_grains_are_no_trouble(tmp_path: Path) -> None:
 def test_phases_are_the_blocks_where_there_are_no_grains(tmp_path: Path) -> None:
     ms = level_set((6, 5, 4))
     exodus.write(ms, tmp_path / "a.e")
-    _, blocks, _ = by_vtk(tmp_path / "a.e")
+    reader, blocks, _ = by_vtk(tmp_path / "a.e")
     assert [block.n_cells for block in blocks.values()] == [(ms.phase_id >= 0).sum()]
+    assert [reader.GetElementResultArrayName(k) for k in range(reader.GetNumberOfElementResultArrays())] == ["phase_id"]
 
 
 def test_provenance_is_inside_and_beside_and_planes_are_refused(tmp_path: Path) -> None:
