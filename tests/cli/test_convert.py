@@ -84,6 +84,15 @@ def test_zarr_folders_are_replaced_and_made_again(microgen, here: Path) -> None:
     assert read("b_rerun.zarr").grains is not None
 
 
+def test_nothing_is_written_where_one_format_does_not_fit(microgen, here: Path) -> None:
+    before = sorted(here.iterdir())
+    scan = ROOT / "data" / "dual_phase.ang"
+    for names, words in ((("a.npz", "b.inp"), "b.inp, of a volume"), (("a.npz", "b.spparks"), "need no grains")):
+        done = microgen("convert", scan, *names)
+        assert (done.code, words in done.err) == (2, True)
+    assert sorted(here.iterdir()) == before
+
+
 def test_dry_run_writes_nothing(microgen, here: Path) -> None:
     before = sorted(here.iterdir())
     done = microgen("convert", "rve.tif", "a.npy", "--dry-run")
