@@ -63,7 +63,7 @@ def run(job: Job) -> int:
     return 0
 
 
-def rebuilt(table: GrainTable, grid: Grid, made: Provenance | None, *, tolerance: float) -> Microstructure:
+def rebuilt(table: GrainTable, grid: Grid, made: Provenance | None, *, tolerance: float = 0.01) -> Microstructure:
     """The volume, with the phases' names where the table's provenance knows them; weights it lacks are solved for."""
     known = made.configuration.get("phases", []) if made else []
     phases = [Phase(p["name"], p["laue_group"], tuple(p["lattice"])) for p in known]
