@@ -9,16 +9,28 @@ in fixed point.
 from __future__ import annotations
 
 import math
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from microgen.core.kernels import diagram_torch
 from microgen.core.kernels.boxes import Lattice
-from microgen.core.kernels.diagram_torch import CODES, LEAF, VOXELS, Blocks, Frame, Leaves, Level, parts, shift_of
+from microgen.core.kernels.diagram_torch import (
+    CODES,
+    LEAF,
+    VOXELS,
+    Blocks,
+    Frame,
+    Kernels,
+    Leaves,
+    Level,
+    blocks as blocks_of,
+    parts,
+    segments,
+    shift_of,
+)
+from microgen.core.kernels.leaf_torch import KERNELS
 from microgen.core.power_diagram import PowerDiagram
 from microgen.errors import EnvironmentProblem
 from microgen.grid import Grid
@@ -27,6 +39,7 @@ VOLUME = 2.0**32  # units of a voxel in which shares are summed
 SLOPE = 2.0**38  # units of one voxel over a voxel's own cost in which slopes are; the largest counted is 16 of these
 STEEPEST = 16.0
 SPARE = 1.25  # room for lists, in what they needed before
+LEAST = 64  # rows of a list at least
 FEWEST = 64  # blocks of the smallest tile
 
 
@@ -61,7 +74,7 @@ class Room:
     def rows(self, name: str, total: Tensor) -> int:
         """Rows for a list that needs `total`, as far as is known without asking."""
         if name not in self._rows:
-            self._rows[name] = int(SPARE * int(total)) + 64
+            self._rows[name] = int(SPARE * int(total)) + LEAST
         self._short.append(total > self._rows[name])
         return self._rows[name]
 
@@ -79,10 +92,10 @@ class Room:
 class DeviceDiagram:
     """Sites and metrics of a diagram on a device, ready to be swept over one 3-D grid of its box."""
 
-    def __init__(self, diagram: PowerDiagram, grid: Grid, device: str, *, kernels: ModuleType = diagram_torch):
+    def __init__(self, diagram: PowerDiagram, grid: Grid, device: str, *, kernels: Kernels = KERNELS):
         lattice = diagram.lattice(grid, (0, 1, 2))
         self.grid, self.device, self.kernels = grid, torch.device(device), kernels
-        self.room = Room(self.kernels.TILE)
+        self.room = Room(self.kernels.tile)
         metrics = diagram.metrics.double().cpu().numpy()
         lengths, corner = lattice.lengths, lattice.start - 0.5 * lattice.step
         sites = diagram.sites.double().cpu().numpy()
@@ -116,7 +129,7 @@ class DeviceDiagram:
         level = self._descend(frame, 2 * max(reach, 0.0), total)
         keys, slopes, flips = [], [], []
         if len(level.image):
-            blocks = self.kernels.blocks(frame, level, torch.float64 if reach >= 0 or labels else torch.float32)
+            blocks = blocks_of(frame, level, torch.float64 if reach >= 0 or labels else torch.float32)
             for start in range(0, len(level.low), self.room.tile):
                 stop = min(start + self.room.tile, len(level.low))
                 key, slope, near = self._tile(blocks, frame, (start, stop), total, (reach, shares))
@@ -151,7 +164,7 @@ class DeviceDiagram:
         total.fill(
             boxes,
             count == 1,
-            diagram_torch._segments(torch.where(kept, level.image[:, None] // CODES, -1), level.box, b, "amax", -1),
+            segments(torch.where(kept, level.image[:, None] // CODES, -1), level.box, b, "amax", -1),
             side,
         )
         several = (count > 1).flatten()
