@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from microgen.core.device import has_kernels
 from microgen.core.kernels.boxes import Lattice
 from microgen.core.kernels.diagram_torch import (
     CODES,
@@ -92,9 +93,9 @@ class Room:
 class DeviceDiagram:
     """Sites and metrics of a diagram on a device, ready to be swept over one 3-D grid of its box."""
 
-    def __init__(self, diagram: PowerDiagram, grid: Grid, device: str, *, kernels: Kernels = KERNELS):
+    def __init__(self, diagram: PowerDiagram, grid: Grid, device: str, *, kernels: Kernels | None = None):
         lattice = diagram.lattice(grid, (0, 1, 2))
-        self.grid, self.device, self.kernels = grid, torch.device(device), kernels
+        self.grid, self.device, self.kernels = grid, torch.device(device), kernels or kernels_for(device)
         self.room = Room(self.kernels.tile)
         metrics = diagram.metrics.double().cpu().numpy()
         lengths, corner = lattice.lengths, lattice.start - 0.5 * lattice.step
@@ -333,6 +334,21 @@ def _all_images(sites: np.ndarray, lattice: Lattice) -> Tensor:
         near = np.flatnonzero(~(periodic & (away > 1.5 * lattice.lengths)).any(1))
         found.append(near * CODES + code)
     return torch.from_numpy(np.sort(np.concatenate(found)))
+
+
+def kernels_for(device: str) -> Kernels:
+    """Triton's on a GPU, plain torch elsewhere and where triton lacks."""
+    if device == "cpu" or not has_kernels():
+        return KERNELS
+    from microgen.core.kernels import leaf_cuda
+
+    return leaf_cuda.KERNELS
+
+
+def require_memory(grid: Grid, n: int, device: str) -> None:
+    """Raise EnvironmentProblem where a sweep of n grains over the grid takes more than the device has free."""
+    if device != "cpu" and memory_need(grid, n) > torch.cuda.mem_get_info(device)[0]:
+        raise too_large(grid, n, torch.device(device))
 
 
 def memory_need(grid: Grid, n: int) -> int:

@@ -13,12 +13,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from microgen.core import transport
-from microgen.core.device_diagram import DeviceDiagram, Flips, Sweep
-from microgen.core.kernels import cpu
+from microgen.core.device import chosen
+from microgen.core.device_diagram import DeviceDiagram, Flips, Sweep, require_memory
+from microgen.core.kernels.islands import give_away_islands
 from microgen.core.power_diagram import PowerDiagram
 from microgen.core.solution import Solution
-from microgen.core.transport import FAR, LEAP, LOCAL, MENDED, NEAR, NEAR_LAST, NEAR_ROUGH, SEEN, STEPS, Problem
+from microgen.core.transport import (
+    FAR,
+    LEAP,
+    LOCAL,
+    MENDED,
+    NEAR,
+    NEAR_LAST,
+    NEAR_ROUGH,
+    REACH,
+    SEEN,
+    STEPS,
+    Problem,
+    _halved,
+)
+from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 
 UNSEEN = 10  # steps of the conjugate gradients between two looks at what is left
@@ -123,11 +137,22 @@ def _share(gap: Tensor, width: Tensor) -> Tensor:
     return torch.where(width > 0, part, (gap < 0).double())
 
 
+def on_device(problem: Problem, device: str) -> DeviceProblem | None:
+    """The problem's run on a GPU for "cuda", and for "auto" where there is one; None where the CPU is to do it."""
+    lacks = "planes" if problem.grid.ndim == 2 else "" if problem.labels else "what is solved without labels"
+    if device == "cuda" and lacks:
+        raise InvalidParameter("device", expected=f"cpu for {lacks}", got=device, remedy="Use cpu, or auto.")
+    found = "cpu" if lacks else chosen(device, kernels=False)
+    return None if found == "cpu" else DeviceProblem(problem, found)
+
+
 class DeviceProblem:
     """The solver's run on a device. `host` is the problem; it keeps the history and makes the solution."""
 
     def __init__(self, host: Problem, device: str):
         assert isinstance(host.diagram, PowerDiagram)
+        require_memory(host.grid, len(host.diagram), device)
+        self.reach = REACH * float(np.median(host.unit))
         self.host, self.device, self._last = host, device, (host.grid, None)
         self.target, self.unit, self.start = (self._tensor(x) for x in (host.target, host.unit, host.start))
         self.small = torch.from_numpy(host.small).to(device)
@@ -145,10 +170,15 @@ class DeviceProblem:
             self._last = grid, diagram
         return diagram
 
+    def solved(self, start: Tensor | None) -> Solution:
+        """The solution, from weights that are known or from coarser grids."""
+        weights = self.coarse_to_fine() if start is None else self._tensor(start)
+        return self.measured(self.newton(weights, self.host.grid)) if self.host.rough else self.polish(weights)
+
     def coarse_to_fine(self) -> Tensor:
         """Newton on sub-voxel volumes, each grid but the finest starting from the weights of the coarser one."""
         weights = self.start
-        for grid in transport._halved(self.host.grid, len(weights))[:0:-1]:
+        for grid in _halved(self.host.grid, len(weights))[:0:-1]:
             weights = self.newton(weights, grid)
         return weights
 
@@ -208,10 +238,22 @@ class DeviceProblem:
             diagram.room.forget()
             swept = diagram.sweep(weights, labels=True)
         assert swept.labels is not None
-        labels, counts, volumes = (x.cpu().numpy() for x in (swept.labels, swept.counts, swept.volumes))
-        none = np.zeros((0, 0))
-        there = cpu.Sweep(labels, counts, volumes, none, none, none, none, none, none)
-        return self.host._solution(weights.cpu().numpy(), there)
+        labels, raw, volumes = (x.cpu().numpy() for x in (swept.labels, swept.counts, swept.volumes))
+        lost, counts, n = np.zeros(len(raw), np.int64), raw, len(raw)
+        if self.host.repair:
+            lost = give_away_islands(labels, np.array(self.host.grid.periodic), n)
+            counts = np.bincount(labels.ravel(), minlength=n + 1)[1:] if lost.any() else raw
+        return Solution(
+            diagram=self.host.diagram.with_weights(weights.cpu()),
+            labels=torch.from_numpy(labels),
+            counts=torch.from_numpy(counts),
+            subvoxel_volumes=torch.from_numpy(volumes + (counts - raw)),
+            targets=torch.from_numpy(self.host.target),
+            lost=torch.from_numpy(lost),
+            small=self.host.least,
+            tolerance=self.host.tolerance,
+            seconds=0.0,
+        )
 
     def polish(self, weights: np.ndarray | Tensor) -> Solution:
         """As `Problem.polish`: the raw diagram first, then what the repair of islands moves is made up for."""
@@ -219,7 +261,7 @@ class DeviceProblem:
         while True:
             weights, counts = self._settle(self._tensor(weights), aim, cold=best is None)
             solution = self.measured(weights)
-            if best is None or transport._misses(solution) < 0.9 * transport._misses(best):
+            if best is None or _missed(solution) < 0.9 * _missed(best):
                 best, failures = solution, 0
             else:
                 failures += 1
@@ -254,7 +296,7 @@ class DeviceProblem:
         """A sweep with what may flip, each grain's error, and how much is missed, at worst, and by volume."""
         diagram = self._diagram(self.host.grid)
         while True:
-            swept = diagram.sweep(weights, reach=self.host.reach, shares=self.some_small)
+            swept = diagram.sweep(weights, reach=self.reach, shares=self.some_small)
             error = self._error(swept.counts, swept.volumes, aim)
             miss = (error.abs() - self.host.tolerance).clamp(min=0).sum()
             far = (swept.volumes / aim - 1).abs().max()
@@ -284,7 +326,7 @@ class DeviceProblem:
             wrong = torch.where(error.abs() > inner, error - 0.5 * inner * error.sign(), 0) * target
             step = solve(laplacian, LOCAL * target / self.unit, target * (wrong.sum() / target.sum()) - wrong)
             for damping in (1.0, 0.5, 0.25, 0.1, 0.03):
-                trial = held(change + damping * step, laplacian, self.host.reach)
+                trial = held(change + damping * step, laplacian, self.reach)
                 trial_error, trial_merit, trial_worst = excess(trial)
                 if trial_merit < merit:
                     break
@@ -292,3 +334,9 @@ class DeviceProblem:
                 break
             change, error, merit, worst = trial, trial_error, trial_merit, trial_worst
         return change
+
+
+def _missed(solution: Solution) -> float:
+    """Sum of what grains are beyond the tolerance."""
+    counts, volumes, large = solution._errors
+    return float(np.maximum(np.where(large, counts, volumes) - solution.tolerance, 0.0).sum())
