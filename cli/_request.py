@@ -49,7 +49,8 @@ class Request:
     mask_diameter: float | None = None
     """Of that cylinder or sphere, mm; default: what fits into the box."""
     sites: Path | None = None
-    """Grain table (.csv) of an earlier run: rebuilds its volume, on this run's grid when one is given."""
+    """Grain table (.csv) of an earlier run: rebuilds its volume, on this run's grid when one is given. Also lists of
+    DREAM.3D, and ellipses of a plane (.txt); where a list has no weights, they are solved for its volumes."""
     samples: int = 0
     """Make an ensemble of this many members with numbered names and a summary table."""
     member: int = 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import microgen
 from microgen import Grid, Microstructure, Phase, Provenance
-from microgen.errors import InvalidParameter, UnreadableFile
+from microgen.errors import InvalidParameter, NotConverged, UnreadableFile
 from microgen.io.grain_lists import read_table
 from microgen.io.grain_table import GrainTable
 from microgen.provenance import sha256
@@ -15,7 +16,7 @@ from microgen.provenance import sha256
 from . import _look
 from ._job import Job
 from ._machine import check_memory, memory_need
-from ._result import achieved, finish, grid_line, result_object, sample_fields
+from ._result import achieved, finish, grid_line, result_object, sample_fields, volume_line
 from ._save import already_there, document, save, save_report
 
 AGREEMENT = 1e-6
@@ -25,8 +26,8 @@ def run(job: Job) -> int:
     """Rebuild, write, tell."""
     path = job.request.sites
     assert path is not None
-    _refuse_laws(job)
     table = read_table(path)
+    _refuse_laws(job, table)
     made = _provenance(path)
     job = replace(job, inputs={str(path): sha256(path)})
     if already_there(job):
@@ -36,23 +37,34 @@ def run(job: Job) -> int:
     job.reporter.say(grid_line(grid, len(table.grains)))
     if job.common.dry_run:
         return 0
+    missed = None
     with job.reporter.stage("rebuilding the volume", "solve"):
-        sample = rebuilt(table, grid, made)
-    sample = document(replace(sample, provenance=_made_of(sample, path, grid)), job, scan=None, statistics={})
+        try:
+            sample = rebuilt(table, grid, made, tolerance=job.flags.tolerance)
+        except NotConverged as error:
+            sample, missed = cast(Microstructure, error.best), error
+    sample = document(
+        replace(sample, provenance=_made_of(sample, path, grid, job.flags.tolerance)), job, scan=None, statistics={}
+    )
     written = save(sample, job.outputs, job) + save_report(sample, job, scan=None, statistics={})
     written += _look.preview_file(sample, job)
     fields = {"seed": None, "device": job.device, **sample_fields(sample)}
     fields["island_voxels"] = achieved(sample)["island_voxels"]
+    if table.grains.weights is None:
+        job.reporter.say(volume_line(achieved(sample)))
     finish(result_object("polycrystal", job.reporter, written, **fields), json=job.common.json)
     _look.preview_window(sample, job)
+    if missed is not None:
+        raise missed
     return 0
 
 
-def rebuilt(table: GrainTable, grid: Grid, made: Provenance | None) -> Microstructure:
-    """The volume, with the phases' names where the table's provenance knows them."""
+def rebuilt(table: GrainTable, grid: Grid, made: Provenance | None, *, tolerance: float) -> Microstructure:
+    """The volume, with the phases' names where the table's provenance knows them; weights it lacks are solved for."""
     known = made.configuration.get("phases", []) if made else []
     phases = [Phase(p["name"], p["laue_group"], tuple(p["lattice"])) for p in known]
-    return microgen.rebuild(table.grains, grid, lengths=table.box, periodic=table.periodic, phases=phases)
+    box = {"lengths": table.box, "periodic": table.periodic}
+    return microgen.rebuild(table.grains, grid, **box, phases=phases, tolerance=tolerance)
 
 
 def resolve_grid(
@@ -82,10 +94,11 @@ def resolve_grid(
     return Grid(shape, exact, periodic=table.periodic)
 
 
-def _made_of(sample: Microstructure, path: Path, grid: Grid) -> Provenance:
+def _made_of(sample: Microstructure, path: Path, grid: Grid, tolerance: float) -> Provenance:
     phases = [{"name": p.name, "laue_group": p.laue_group, "lattice": list(p.lattice)} for p in sample.phases]
     parts = {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": list(grid.periodic)}
-    return Provenance("rebuild", {"sites": str(path), "grid": parts, "phases": phases}, achieved=achieved(sample))
+    configuration = {"sites": str(path), "grid": parts, "phases": phases, "tolerance": tolerance}
+    return Provenance("rebuild", configuration, achieved=achieved(sample))
 
 
 def _provenance(path: Path) -> Provenance | None:
@@ -95,9 +108,16 @@ def _provenance(path: Path) -> Provenance | None:
         return None
 
 
-def _refuse_laws(job: Job) -> None:
-    """A table holds all grains: laws beside it would be silently ignored."""
-    meant = set(job.given) - {"sites", "shape", "spacing"}
+def _refuse_laws(job: Job, table: GrainTable) -> None:
+    """A table holds all grains: laws beside it would be silently ignored. Weights are found for squares that fill the
+    box, which is not how hard grains, or grains with void between them, were made."""
+    meant = set(job.given) - {"sites", "shape", "spacing"} - ({"tolerance"} if table.grains.weights is None else set())
     if meant or job.request.samples:
         names = ", ".join(f"--{name}" for name in sorted(meant)) or "--samples"
         raise InvalidParameter("--sites", expected="only --shape or --spacing beside it", got=names)
+    made = _provenance(job.request.sites) if job.request.sites and table.grains.weights is None else None
+    laws = made.configuration if made else {}
+    odd = [name for name, usual in (("exponent", 2.0), ("void", 0.0), ("mask", None)) if laws.get(name, usual) != usual]
+    if odd:
+        remedy = "microgen rerun makes that sample again."
+        raise InvalidParameter("--sites", expected="a table with weights", got=f"one made with {odd[0]}", remedy=remedy)

@@ -81,13 +81,16 @@ def _table(file: Path) -> tuple[dict[str, Any], list[str]]:
     """Facts of a grain table."""
     table = read_table(file)
     axes = "".join(axis for axis, wraps in zip("xyz", table.periodic) if wraps) or "none"
-    complete = all(part is not None for part in (table.grains.sites, table.grains.metrics, table.grains.weights))
+    grains = table.grains
+    known = grains.weights is not None or grains.volume_target is not None
+    complete = known and grains.sites is not None and grains.metrics is not None
     facts = {"grains": len(table.grains), "box_um": table.box, "periodic": table.periodic, "rebuildable": complete}
     lines = [
         f"table     {file}",
         f"grains    {len(table.grains)}",
         f"box       {' x '.join(f'{length:.4g}' for length in table.box)} µm, periodic {axes}",
-        f"rebuild   {'by microgen polycrystal --sites' if complete else 'not possible: no sites, metrics or weights'}",
+        f"rebuild   {'by microgen polycrystal --sites' if complete else 'not possible: no sites, metrics or weights'}"
+        f"{', which finds weights for its volumes' if complete and grains.weights is None else ''}",
     ]
     return {"table": facts}, lines
 

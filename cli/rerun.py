@@ -123,7 +123,7 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     grid = _grid(configuration["grid"], original)
     if "sites" in configuration:
         table = read_table(found(Path(configuration["sites"]), made, original))
-        return rebuilt(table, grid, made)
+        return _kept(lambda: rebuilt(table, grid, made, tolerance=configuration.get("tolerance", 0.01)))
     if "coefficients" in configuration:
         texture = _texture(configuration, original)
         check_memory(texture_need(grid))

@@ -18,12 +18,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from microgen.core.formulas import FormulaCost, MixedCost, shifts, wrapped
+from microgen.core.formulas import Formula, FormulaCost, MixedCost, shifts, wrapped
 from microgen.errors import InvalidParameter
 
 LOG = logging.getLogger(__name__)
 PIECE = 4_000_000  # pairs that torch holds at once
 WORTH = 200_000_000  # pairs from which a compilation pays
+DIFFERENCE = 1e-6  # of the box: costs are float64, so a gradient is right to some 1e-10
+_Slope = tuple[Tensor, Tensor]
 
 
 class Nearest(NamedTuple):
@@ -147,7 +149,8 @@ def slopes(
 ) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
     """Cost of one site at each point and its gradient by the point, by automatic differentiation.
 
-    Where there is no gradient (at the site itself, below the first power) it is zero.
+    Where there is no gradient (at the site itself, below the first power) it is zero. Formulas that torch cannot
+    differentiate (they round, detach, or go through NumPy) are by central differences.
     """
     value, gradient, first = torch.zeros(len(points), dtype=torch.float64), torch.zeros_like(points), 0
     for part in cost.parts:
@@ -160,9 +163,21 @@ def slopes(
             c = part.formula(y - away - shift, y, chosen).detach().to(torch.float64)
             best = torch.where((c < least)[:, None], away + shift, best)
             least = torch.fmin(least, c)
-        leaf = y.clone().requires_grad_()
-        c = part.formula(y - best, leaf, chosen)
-        (slope,) = torch.autograd.grad(c.sum(), leaf)
-        value[mine], gradient[mine] = c.detach().to(torch.float64), torch.nan_to_num(slope, 0.0, 0.0, 0.0)
+        value[mine], slope = _differentiated(part.formula, y - best, y, chosen, min(lengths))
+        gradient[mine] = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
         first += len(part)
     return value, gradient
+
+
+def _differentiated(formula: Formula, x: Tensor, y: Tensor, p: Mapping[str, Tensor], length: float) -> _Slope:
+    """Value and gradient by y; differences are over DIFFERENCE of `length`."""
+    leaf = y.clone().requires_grad_()
+    try:
+        c = formula(x, leaf, p)
+        if c.requires_grad:
+            return c.detach().to(torch.float64), torch.autograd.grad(c.sum(), leaf)[0]
+    except RuntimeError:  # "Can't call numpy() on Tensor that requires grad": what else is wrong fails again below
+        pass
+    h = DIFFERENCE * length
+    ahead, behind = ([formula(x, y + s * h * axis, p) for axis in torch.eye(y.shape[1]).double()] for s in (1, -1))
+    return formula(x, y, p).to(torch.float64), (torch.stack(ahead, 1) - torch.stack(behind, 1)).double() / (2 * h)

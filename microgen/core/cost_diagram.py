@@ -159,6 +159,10 @@ class CostDiagram:
         part = self._part(grid)
         return powers_sweep.Mask(True, part[None] if grid.ndim == 2 else np.ascontiguousarray(part.transpose(order)))
 
+    def part(self, grid: Grid) -> Float[np.ndarray, "*shape"]:
+        """How much of each voxel of a grid of the box lies in the domain, from 0 to 1."""
+        return np.ones(grid.shape) if self.domain is None else self._part(grid) / powers_sweep.FULL
+
     def _part(self, grid: Grid) -> np.ndarray:
         """uint8 [grid.shape]: how much of each voxel lies in the domain, in parts of FULL."""
         assert self.domain is not None

@@ -17,10 +17,13 @@ from torch import Tensor
 from microgen.core.cost_diagram import CostDiagram
 from microgen.core.costs import PowerCost
 from microgen.core.formulas import FormulaCost, MixedCost
+from microgen.core.sinkhorn import sinkhorn_weights
 from microgen.core.solution import SMALL, Solution
 from microgen.core.transport import OnStep, Problem, check_distinct
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid
+
+LOST = 0.1  # error of the worst volume from which Newton's method is taken to have gone astray
 
 
 def solve_cells(
@@ -35,6 +38,7 @@ def solve_cells(
     start: Float[Tensor, " n"] | None = None,
     rough: bool = False,
     small: float = float(SMALL),
+    method: str = "newton",
     on_step: OnStep | None = None,
 ) -> Solution:
     """Weights for which cell i has volume `volumes[i]` (µm^d), within `tolerance` of each.
@@ -42,6 +46,9 @@ def solve_cells(
     `domain` is the part of the box that is shared out, bool on the grid or any other of the same box. Without `void`
     the volumes sum to it; with `void` they sum to less, and the rest is void, label 0. The other options are those
     of `solve_weights`.
+
+    `method` is newton; or sinkhorn, for volumes right to some per cent from the values of the costs alone, without
+    polish (see `sinkhorn`). Newton begins from there by itself where it is LOST otherwise.
 
     The solution says whether the tolerance was met, and holds the best that was found; it never raises for that. Raises
     InvalidParameter for volumes that are not positive or do not fit the domain, an empty domain, and sites that
@@ -55,14 +62,25 @@ def solve_cells(
     _check_sites(diagram, grid)
     if not 0 < tolerance < 1:
         raise InvalidParameter("tolerance", expected="a number between 0 and 1", got=tolerance, remedy="0.01 is usual.")
+    if method not in ("newton", "sinkhorn"):
+        raise InvalidParameter("method", expected="newton or sinkhorn", got=method)
     problem = Problem(diagram, share, grid, tolerance, repair=repair, on_step=on_step)
     problem.rough, problem.least = rough, small
     problem.small = problem.target < small
-    begin = problem.coarse_to_fine() if start is None else np.append(start.numpy(), [0.0] * void)
-    if rough:
-        return replace(problem.measured(problem.newton(begin, grid)), seconds=time.perf_counter() - began)
-    best = problem.polish(begin)
+    if method == "sinkhorn":
+        best = problem.measured(sinkhorn_weights(diagram, share, grid))
+    elif rough:
+        best = problem.measured(problem.newton(_begin(problem, start, void), grid))
+    else:
+        best = problem.polish(_begin(problem, start, void))
+        if best.worst > LOST and start is None:
+            again = problem.polish(sinkhorn_weights(diagram, share, grid))
+            best = min(best, again, key=lambda solution: solution.worst)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
+
+
+def _begin(problem: Problem, start: Tensor | None, void: bool) -> np.ndarray:
+    return problem.coarse_to_fine() if start is None else np.append(start.numpy(), [0.0] * void)
 
 
 def _shares(volumes: Tensor, diagram: CostDiagram, grid: Grid) -> np.ndarray:

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.spatial import KDTree
+from threadpoolctl import threadpool_limits
 
 from microgen.core.kernels import label_loss
 from microgen.core.power_diagram import PowerDiagram
@@ -230,7 +231,9 @@ class _Problem:
             return total + 0.5 * float((pull * (x - start)).sum()), (by + pull).ravel()
 
         options = {"maxiter": steps, "maxfun": 2 * steps, "maxcor": 20}
-        return minimize(value, x.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(x.shape)
+        with threadpool_limits(1, user_api="blas"):  # a few thousand numbers: threads would mostly wait
+            found = minimize(value, x.ravel(), jac=True, method="L-BFGS-B", options=options)
+        return found.x.reshape(x.shape)
 
 
 def grain_moments(points: np.ndarray, own: np.ndarray, n: int, grid: Grid | HexGrid) -> tuple[np.ndarray, np.ndarray]:

@@ -118,3 +118,11 @@ class Solution:
     @property
     def status(self) -> str:
         return "converged" if self.converged else "not_converged"
+
+    @property
+    def figures(self) -> dict[str, float | int | str]:
+        """What provenance tells of a solution."""
+        names = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400"
+        exact = {} if self.exact_error_max is None else {"exact_error_max": self.exact_error_max}
+        found = {name: getattr(self, name) for name in (*names.split(), "island_voxels")}
+        return {"grains": len(self.targets), **found, **exact, "status": self.status}

@@ -155,13 +155,22 @@ def _outcome(chosen: Trial, values: np.ndarray, status: str, runner: Runner, ran
     )
 
 
+def objective(ratios: Sequence[float]) -> float:
+    """Root mean square of distances over their p95; one that is nan counts WORST, as all do that are larger.
+
+    A mean is content with one statistic outside if the others come out by luck; each is to be inside.
+    """
+    known = [min(r, WORST) if math.isfinite(r) else WORST for r in ratios]
+    return math.sqrt(sum(r * r for r in known) / len(known)) if known else WORST
+
+
 def alike(value: float, terms: int, noise: float) -> float:
     """Largest objective that the data cannot tell from `value`.
 
     One of its terms, distances over p95, may grow to 1 while the others stay; or all by the noise between seeds.
     """
     noise = noise if math.isfinite(noise) else 0.0
-    return max(value * (1 + max(noise, 0.05)), value + max(1 - value, 0.0) / max(terms, 1))
+    return max(value * (1 + max(noise, 0.05)), math.sqrt(value**2 + max(1 - value**2, 0.0) / max(terms, 1)))
 
 
 def profiles(space: Space, searcher: GaussianProcess, found: Outcome, terms: int) -> dict[str, Estimate]:

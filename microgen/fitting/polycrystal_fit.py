@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 from microgen.errors import InvalidParameter
 from microgen.fitting import quick
-from microgen.fitting.bayesian import WORST, Plan, optimise
+from microgen.fitting.bayesian import Plan, objective, optimise
 from microgen.fitting.compare import ENOUGH, TIMES
 from microgen.fitting.result import FitResult, Progress
 from microgen.fitting.section_target import SectionTarget
@@ -49,10 +49,11 @@ class PolycrystalProblem:
         known = terms(self.target)
         found = {term.label: term.kind.measure(maps[term.plane]) for term in known}
         distances = {term.label: term.kind.distance(term.measured, found[term.label]) for term in known}
-        ratios = [min(d / self.floors[name][1], WORST) for name, d in distances.items() if self.floors[name][1] > 0]
+        ratios = [d / self.floors[name][1] for name, d in distances.items() if self.floors[name][1] > 0]
         inside = all(d <= self.floors[name][0] for name, d in distances.items())
         figures = {term.label: term.kind.value(found[term.label]) for term in known}
-        return Evaluation(float(np.mean(ratios)) if ratios else 0.0, distances, inside, figures, dict(parameters))
+        value = objective(ratios) if ratios else 0.0
+        return Evaluation(value, distances, inside, figures, dict(parameters))
 
     def generator(self, parameters: Mapping[str, float]) -> Polycrystal:
         """The base with these parameters in place of its own."""

@@ -24,7 +24,7 @@ class FitResult(Generic[G]):
     status: str = "corrected"
     """corrected: by moments alone; inside: every distance within the median noise floor; budget: it was spent."""
     value: float = math.nan
-    """Objective on fresh seeds, mean of distance over noise floor p95: what is to be reported."""
+    """Objective on fresh seeds, root mean square of distances over noise floor p95: what is to be reported."""
     spread: float = math.nan
     """Its standard deviation between those seeds."""
     seen: float = math.nan

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from microgen.atlas import Atlas, Match
 from microgen.errors import InvalidParameter, NotConverged
-from microgen.fitting.bayesian import FRESH, WORST, Plan, corrected, optimise
+from microgen.fitting.bayesian import FRESH, WORST, Plan, corrected, objective, optimise
 from microgen.fitting.result import FitResult, Progress
 from microgen.fitting.space import Parameter, Space
 from microgen.fitting.statistics import Statistic
@@ -137,18 +137,16 @@ def box(target: TextureTarget, voxels: int) -> Grid:
 
 
 def evaluation(statistics: Mapping[str, Statistic], parameters: Mapping[str, float]) -> Evaluation:
-    """Mean of distance over noise floor p95 of the objective; a statistic that a sample lacks counts WORST."""
+    """The objective over all statistics that have a noise floor; one that a sample lacks counts WORST."""
     ratios, distances, inside = [], {}, True
     for name, found in statistics.items():
         if not found.in_objective or not found.noise_floor_p95 > 0:
             continue
         distances[name] = found.distance
-        known = math.isfinite(found.distance)
-        ratios.append(min(found.distance / found.noise_floor_p95, WORST) if known else WORST)
-        inside &= known and found.distance <= found.noise_floor
-    value = sum(ratios) / len(ratios) if ratios else WORST
+        ratios.append(found.distance / found.noise_floor_p95)
+        inside &= found.distance <= found.noise_floor
     figures = {name: s.achieved for name, s in statistics.items()}
-    return Evaluation(value, distances, bool(ratios) and inside, figures, dict(parameters))
+    return Evaluation(objective(ratios), distances, bool(ratios) and inside, figures, dict(parameters))
 
 
 def from_atlas(target: TextureTarget, atlas: Atlas, *, turned: bool, number: int) -> list[dict[str, float]]:

@@ -34,7 +34,7 @@ class Trial:
     """Of the sample that was compared."""
     seed: int
     value: float
-    """Mean of distance over noise floor p95 of the statistics in the objective; inf where no sample came out."""
+    """Root mean square of distances over noise floor p95, of the objective; WORST where no sample came out."""
     distances: dict[str, float]
     """Of each statistic in the objective."""
     inside: bool

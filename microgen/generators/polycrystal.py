@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from microgen.errors import InvalidParameter, NotConverged
+from microgen.errors import InvalidParameter
 from microgen.generators.box import implied_mean, require_agreement, require_voxels
 from microgen.generators.filling import Filling
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, SizeLaw, Texture, number, require, strata
@@ -130,6 +130,8 @@ class Polycrystal:
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
         sub-voxel volume, by more than the tolerance.
         """
+        from microgen.generators.solve import converged
+
         solved = self._solved(grid, seed, labels=True, mask=mask, progress=progress)
         assert solved.solution.labels is not None
         grain_id = solved.solution.labels.numpy().astype(np.int32, copy=False)
@@ -138,7 +140,7 @@ class Polycrystal:
         inside, grains = solved.filling.inside, self._table(grid, solved)
         sample = Microstructure(grid, phase_id, phases, grain_id, measured=inside, grains=grains)
         sample = replace(sample, provenance=self._provenance(grid, seed, device, solved))
-        return _converged(sample, solved.solution)
+        return converged(sample, solved.solution)
 
     def stream(
         self, grid: Grid, *, seed: int, device: str = "cpu", progress: Progress | None = None
@@ -149,6 +151,8 @@ class Polycrystal:
         and so is the table of grains. It takes some tenth longer, on 3-D grids without void or mask, and with the
         exponent 2. Raises as `sample` does.
         """
+        from microgen.generators.solve import converged
+
         for name, usual in (("exponent", 2.0), ("void", 0.0)):
             require(getattr(self, name) == usual, name, f"{usual:g} of what is streamed", getattr(self, name))
         require(grid.ndim == 3, "shape", "3 numbers of voxels to be streamed", grid.shape)
@@ -157,7 +161,7 @@ class Polycrystal:
         phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
         grains = self._table(grid, solved)
         made = self._provenance(grid, seed, device, solved)
-        return _converged(TiledMicrostructure(grid, solved.solution.tiles, phases, grains, made), solved.solution)
+        return converged(TiledMicrostructure(grid, solved.solution.tiles, phases, grains, made), solved.solution)
 
     def _solved(
         self,
@@ -182,7 +186,8 @@ class Polycrystal:
         else:
             solution, reshaped = solve(layout, grid, filling=filling, **how)
         layout, left = self.turned(layout, solution.slabs(), grid, seed)
-        achieved = _achieved(solution, layout) | {"reshaped": reshaped, "seconds": time.perf_counter() - began}
+        achieved: dict[str, Any] = solution.figures | {"hard_core": layout.hard_core, "reshaped": reshaped}
+        achieved["seconds"] = time.perf_counter() - began
         if not math.isnan(left):
             achieved["misorientation_distance"] = left
         if not filling.plain:
@@ -335,14 +340,6 @@ class _Solved(NamedTuple):
     """What the configuration says of the mask."""
 
 
-def _converged(sample: Any, solution: Solution) -> Any:
-    """The sample, or NotConverged with it where a grain misses its volume."""
-    if not solution.converged:
-        message = f"volumes are off by up to {solution.worst:.2%}, the tolerance is {solution.tolerance:.2%}. "
-        raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
-    return sample
-
-
 @dataclass(frozen=True, eq=False)
 class _Masked:
     """A generator with its mask, as an ensemble wants it."""
@@ -376,19 +373,6 @@ def _check_phases(phases: tuple[PhaseLaw, ...]) -> None:
 def _stream(seed: int, name: str) -> np.random.Generator:
     """A random generator of its own for each law."""
     return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(name.encode()),)))
-
-
-def _achieved(solution: Solution, layout: Layout) -> dict[str, Any]:
-    names = "volume_error_max volume_error_mean volume_error_max_400 subvoxel_error_max grains_below_400 island_voxels"
-    figures = {name: getattr(solution, name) for name in names.split()}
-    if solution.exact_error_max is not None:
-        figures["exact_error_max"] = solution.exact_error_max
-    return {
-        "grains": len(layout.volumes),
-        **figures,
-        "status": solution.status,
-        "hard_core": layout.hard_core,
-    }
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ import torch
 
 from microgen.core import Solution, lloyd
 from microgen.core.transport import OnStep, at_centroids
+from microgen.errors import NotConverged
 from microgen.generators.filling import Filling
 from microgen.grid import Grid
 
@@ -75,6 +76,14 @@ def solve(
         weights = solution.diagram.weights
     assert best is not None
     return best
+
+
+def converged(sample: Any, solution: Solution) -> Any:
+    """The sample, or NotConverged with it where a grain misses its volume."""
+    if not solution.converged:
+        message = f"volumes are off by up to {solution.worst:.2%}, the tolerance is {solution.tolerance:.2%}. "
+        raise NotConverged(message + "Use more voxels, fewer grains or a larger --tolerance.", best=sample)
+    return sample
 
 
 def untangle(

@@ -4,7 +4,7 @@
     python tests/benchmarks/fitting.py textures --cases tubes      # published fields, judged by fresh samples
     python tests/benchmarks/fitting.py scans                       # left half fitted, right half tested; held out
     python tests/benchmarks/fitting.py volumes --budget 24         # measured volumes: every statistic of fresh samples
-    python tests/benchmarks/fitting.py chance --seeds 10           # Bayesian against random search at one budget
+    python tests/benchmarks/fitting.py chance --cases bone         # Bayesian against random search at one budget
 
 All parts append rows to fitting.jsonl (--rows names another file) and skip those that are there, so that a long run can
 be stopped and gone on with. Measured data are read from MICROGEN_TEST_DATA (see tests/conftest.py). What is tuned on is
@@ -130,15 +130,20 @@ def volumes(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dic
     """Measured volumes: every statistic of the objective of fresh samples within p95."""
 
     def one(name: str) -> dict[str, Any]:
-        file, spacing, value = VOLUMES[name]
-        ms = read(data() / file, format="imagej" if file.endswith(".tif") else None)
-        ms = replace(ms, grid=Grid(ms.grid.shape, (spacing,) * 3))
-        ms = ms if (ms.phase_id >= 0).any() else threshold(ms, "otsu" if value is None else value)
-        target = Target.from_volume(ms)
+        target = volume_target(name)
         found = fit(Curvatubes(), target, seed=0, budget=options.budget or 24)
         return {"caveats": list(target.caveats), **judged(found, target), "seconds": found.seconds}
 
     yield from ((f"volumes {n} {options.budget}", lambda n=n: one(n)) for n in options.cases or VOLUMES)
+
+
+def volume_target(name: str) -> Any:
+    """A measured volume by its name in VOLUMES."""
+    file, spacing, value = VOLUMES[name]
+    ms = read(data() / file, format="imagej" if file.endswith(".tif") else None)
+    ms = replace(ms, grid=Grid(ms.grid.shape, (spacing,) * 3))
+    ms = ms if (ms.phase_id >= 0).any() else threshold(ms, "otsu" if value is None else value)
+    return Target.from_volume(ms)
 
 
 def scans(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
@@ -181,16 +186,18 @@ def whole_target(scan: Microstructure) -> Any:
 
 
 def chance(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """Bayesian against random search: the same start, box and number of samples; the value on fresh seeds counts."""
-    target = whole_target(read(data() / "ebsd" / SCANS[0]))
+    """Bayesian against random search: the same start, box and number of samples; the best that either saw counts."""
+    case = (options.cases or SCANS)[0]
+    target: Any = volume_target(case) if case in VOLUMES else whole_target(read(data() / "ebsd" / case))
+    generator = Curvatubes() if case in VOLUMES else Polycrystal()
 
     def one(seed: int, search: str) -> dict[str, Any]:
-        found = fit(Polycrystal(), target, seed=seed, budget=options.budget or 40, search=search)
+        found = fit(generator, target, seed=seed, budget=options.budget or 40, search=search)
         return {"seed": seed, "search": search, "value": found.value, "seen": best_of(found), "seconds": found.seconds}
 
     for seed in range(options.seeds):
         for search in ("gp", "random"):
-            yield f"chance {seed} {search} {options.budget}", lambda s=seed, w=search: one(s, w)
+            yield f"chance {case} {seed} {search} {options.budget}", lambda s=seed, w=search: one(s, w)
 
 
 def best_of(found: Any) -> float:

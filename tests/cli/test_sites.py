@@ -58,3 +58,18 @@ def test_resume_keeps_a_rebuilt_volume_and_refuses_another(microgen, sample_fold
     assert microgen(*run).code == 0
     assert microgen(*run, "--shape", 12, 10, 8).code == 3
     assert Path("a.tif").stat().st_mtime_ns == before
+
+
+def test_a_table_without_weights_is_solved_and_made_again(microgen, sample_folder: Path) -> None:
+    head, names, *rows = (sample_folder / "rve.csv").read_text().splitlines()
+    column = names.split(",").index("weight")
+    bare = [",".join("" if k == column else cell for k, cell in enumerate(row.split(","))) for row in rows]
+    Path("bare.csv").write_text("\n".join([head, names, *bare]) + "\n")
+    told = microgen(
+        "polycrystal", "--sites", "bare.csv", "--shape", 24, 20, 16, "--tolerance", 0.05, "--json", "--out", "a.csv"
+    )
+    assert (told.code, told.json["grains"]) == (0, 20)
+    assert max(told.json["volume_error_max_400"], told.json["subvoxel_error_max"]) < 0.05
+    assert len(Path("a.csv").read_text().splitlines()) == 22
+    assert microgen("rerun", "a.csv", "--out", "b.csv").code == 0
+    assert Path("a.csv").read_text() == Path("b.csv").read_text()

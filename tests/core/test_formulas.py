@@ -110,3 +110,38 @@ def test_keops_finds_the_same_sites_as_torch(monkeypatch):
     fast = brute_force.nearest(formula, points, diagram.weights, 4, **box)
     assert torch.equal(fast.site, plain.site)
     assert torch.allclose(fast.cost, plain.cost, atol=1e-12)
+
+
+def by_numpy(x, y, p):
+    return torch.from_numpy(np.sqrt(((y - x).numpy() ** 2).sum(-1) + p["core"].numpy() ** 2))
+
+
+def without_slope(x, y, p):
+    return softened(x, y, p).detach()
+
+
+@pytest.mark.parametrize("formula", [by_numpy, without_slope])
+def test_formulas_that_torch_cannot_differentiate_give_the_same_cells(formula):
+    grid = Grid((24, 20), (1.0, 1.2), periodic=(True, False))
+    sites, _, volumes = problem(4, 8, grid)
+    core = {"core": torch.linspace(0.5, 2.0, 8, dtype=torch.float64)}
+    one, other = (
+        solve_cells(FormulaCost(f, sites, core), volumes, grid, repair=False, small=np.inf) for f in (softened, formula)
+    )
+    assert one.converged
+    assert torch.equal(one.labels, other.labels)
+    assert torch.allclose(one.diagram.weights, other.diagram.weights, atol=1e-7)
+
+
+def test_a_formula_that_fails_says_its_own_error():
+    def broken(x, y, p):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        brute_force.slopes(
+            FormulaCost(broken, torch.zeros(1, 2)),
+            torch.tensor([0]),
+            torch.ones(1, 2).double(),
+            lengths=(1.0, 1.0),
+            periodic=(False, False),
+        )

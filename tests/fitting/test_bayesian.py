@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from microgen.errors import EnvironmentProblem, InvalidParameter
-from microgen.fitting.bayesian import WORST, Outcome, Plan, alike, optimise
+from microgen.fitting.bayesian import WORST, Outcome, Plan, alike, objective, optimise
 from microgen.fitting.search import make_search
 from microgen.fitting.space import Parameter, Space
 from microgen.fitting.trials import Evaluation, Runner, Wanted
@@ -117,7 +119,16 @@ def test_a_search_ends_when_nothing_is_left_to_tell() -> None:
 def test_alike_lets_one_term_grow_to_its_limit(value: float, terms: int) -> None:
     limit = alike(value, terms, 0.0)
     assert value < limit <= max(1.0, 1.05 * value)
-    assert limit >= value + max(1 - value, 0) / terms - 1e-12
+    if value < 1:
+        assert limit >= objective([1.0] + [value] * (terms - 1)) - 1e-12
+
+
+@given(st.lists(st.floats(0, 3), min_size=2, max_size=8))
+def test_one_statistic_far_outside_counts_more_than_several_a_little_off(ratios: list[float]) -> None:
+    mean = sum(ratios) / len(ratios)
+    assert mean - 1e-12 <= objective(ratios) <= max(ratios) + 1e-12
+    assert objective([mean] * len(ratios)) == pytest.approx(mean)
+    assert objective([*ratios, math.nan]) == objective([*ratios, WORST]) == objective([*ratios, 2 * WORST])
 
 
 def test_samples_that_did_not_come_out_do_no_harm() -> None:

@@ -10,6 +10,7 @@ score is minus the cost of a power diagram plus its weight, quadratic in the gra
 from __future__ import annotations
 
 import numpy as np
+from numba import prange
 
 from microgen.compiled import compiled
 
@@ -27,12 +28,12 @@ def _own_coordinates(points, p, centre, whiten, i, lengths, away, u):
             u[a] += whiten[i, a, b] * away[b]
 
 
-@compiled
+@compiled(parallel=True)
 def scores(theta, centre, whiten, lengths, points, first, point, out):
     """Score of each pair, into `out` [pairs]."""
     n, d = centre.shape
-    away, u = np.empty(d), np.empty(d)
-    for i in range(n):
+    for i in prange(n):
+        away, u = np.empty(d), np.empty(d)
         for k in range(first[i], first[i + 1]):
             _own_coordinates(points, point[k], centre, whiten, i, lengths, away, u)
             s, f = theta[i, 0], 1 + d
@@ -44,15 +45,15 @@ def scores(theta, centre, whiten, lengths, points, first, point, out):
             out[k] = s
 
 
-@compiled
+@compiled(parallel=True)
 def loss(s, begin, order, own, temperature, ramp):
     """Sum over points of -log p (`ramp` false) or 1 - p of the own grain; `s` becomes its derivative by the scores.
 
     p is the soft maximum over the point's pairs, exp(s / temperature) normalised. -log p is convex in the scores;
     1 - p goes to the number of wrong labels as the temperature falls.
     """
-    total = 0.0
-    for p in range(len(own)):
+    part = np.empty(len(own))
+    for p in prange(len(own)):
         top, z, lead = -np.inf, 0.0, s[own[p]]
         for q in range(begin[p], begin[p + 1]):
             top = max(top, s[order[q]])
@@ -60,21 +61,24 @@ def loss(s, begin, order, own, temperature, ramp):
             s[order[q]] = np.exp((s[order[q]] - top) / temperature)
             z += s[order[q]]
         share = s[own[p]] / z
-        total += 1 - share if ramp else np.log(z) - (lead - top) / temperature
+        part[p] = 1 - share if ramp else np.log(z) - (lead - top) / temperature
         factor = (share if ramp else 1.0) / temperature
         for q in range(begin[p], begin[p + 1]):
             s[order[q]] *= factor / z
         s[own[p]] -= factor
+    total = 0.0
+    for p in range(len(own)):  # in order, whatever the number of threads
+        total += part[p]
     return total
 
 
-@compiled
+@compiled(parallel=True)
 def gradient(slope, centre, whiten, lengths, points, first, point, out):
     """Derivative by theta, into `out` [n, features], of what has the derivative `slope` by the pairs' scores."""
     n, d = centre.shape
-    away, u = np.empty(d), np.empty(d)
-    out[:] = 0.0
-    for i in range(n):
+    for i in prange(n):
+        away, u = np.empty(d), np.empty(d)
+        out[i] = 0.0
         for k in range(first[i], first[i + 1]):
             g = slope[k]
             if abs(g) < 1e-12:
