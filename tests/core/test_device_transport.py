@@ -29,14 +29,22 @@ def solved(there: DeviceProblem) -> Solution:
     ("n", "shape", "periodic"),
     [(1, (8, 8, 8), (True,) * 3), (2, (12, 8, 8), (True,) * 3), (30, (22, 20, 18), (True, False, True))],
 )
-def test_volumes_are_met_by_the_steps_of_the_cpu(device, n, shape, periodic):
+def test_volumes_are_met_as_on_the_cpu(device, n, shape, periodic):
     grid = Grid(shape, (0.5, 0.4, 0.6), periodic=periodic)
-    host, there, problem = pair_of_problems(n, grid, device, spread=0.15)
+    _, there, problem = pair_of_problems(n, grid, device, spread=0.15)
     found, expected = solved(there), solve_weights(*problem, grid)
     assert found.status == expected.status
-    assert found.subvoxel_volumes.numpy() == pytest.approx(expected.subvoxel_volumes.numpy(), rel=2e-3)
-    assert [step.stage for step in host.history] == [step.stage for step in expected.history]
-    assert [s.error_max for s in host.history] == pytest.approx([s.error_max for s in expected.history], abs=5e-3)
+    assert found.subvoxel_volumes.numpy() == pytest.approx(expected.subvoxel_volumes.numpy(), rel=0.015)
+
+
+def test_newtons_steps_are_those_of_the_cpu(device):
+    grid = Grid((22, 20, 18), (0.5, 0.4, 0.6), periodic=(True, False, True))
+    host, there, problem = pair_of_problems(30, grid, device, spread=0.15)
+    host.rough = True
+    found = there.solved(there.start)
+    expected = solve_weights(*problem, grid, repair=False, start=there.start.cpu(), rough=True)
+    change = (found.diagram.weights - expected.diagram.weights).numpy()
+    assert np.ptp(change) < 1e-3 * host.unit.min()
 
 
 def test_labels_are_those_of_the_weights_and_their_counts_add_up(device):
