@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from microgen.core.device import has_kernels
-from microgen.core.kernels.boxes import Lattice
 from microgen.core.kernels.diagram_torch import (
     CODES,
     LEAF,
@@ -106,7 +105,10 @@ class DeviceDiagram:
         self._own_cost = float(np.median(np.trace(metrics, axis1=1, axis2=2)) / 3 * np.prod(lattice.step) ** (2 / 3))
         shape, step, start = (torch.from_numpy(a).to(self.device) for a in (lattice.shape, lattice.step, lattice.start))
         rows, period = torch.from_numpy(rows).to(self.device), torch.from_numpy(lengths).to(self.device)
-        self._frame = Frame(rows, shape, step, start, period, _all_images(sites, lattice).to(self.device))
+        images = _all_images(rows[:, :3], start - 0.5 * step, shape * step, period)
+        self._frame = Frame(rows, shape, step, start, period, images)
+        self._first = torch.tensor([0, len(images)], device=self.device)
+        self._never = torch.tensor([math.inf, 0.0, math.inf, 0.0], dtype=torch.float64, device=self.device)
         self._top = LEAF * 2 ** max(0, math.ceil(math.log2(max(grid.shape) / LEAF)))
 
     def sweep(self, weights: Tensor, *, reach: float = -1.0, shares: bool = True, labels: bool = False) -> Sweep:
@@ -121,6 +123,7 @@ class DeviceDiagram:
             except torch.OutOfMemoryError:
                 if self.room.tile <= FEWEST:
                     raise too_large(self.grid, len(self._frame.rows), self.device) from None
+            torch.cuda.empty_cache()
             self.room.forget()  # of lists of other tiles
             self.room.tile //= 2
 
@@ -146,7 +149,7 @@ class DeviceDiagram:
         device, side = self.device, self._top
         images, zero = frame.images, torch.zeros((1, 3), dtype=torch.int64, device=device)
         eight = torch.cartesian_prod(*[torch.arange(2, device=device)] * 3)
-        level = Level(zero, torch.tensor([0, len(images)], device=device), torch.zeros_like(images), images)
+        level = Level(zero, self._first, torch.zeros_like(images), images)
         while True:
             boxes = parts(frame, level.low, zero if side == self._top else side * eight, side)
             kept = self.kernels.keep(frame, level, boxes, slack)
@@ -220,8 +223,7 @@ class DeviceDiagram:
         at, used = self._listed(f"flips {start}", near)
         own, gap = winner[at, None].clamp(min=0), gaps[at].double()
         site = torch.cat([own, torch.where(rivals[at] >= 0, rivals[at], own)], 1)
-        never = torch.tensor([math.inf, 0.0, math.inf, 0.0], dtype=torch.float64, device=self.device)
-        return Flips(torch.where(used[:, None], site, 0), torch.where(used[:, None], gap, never))
+        return Flips(torch.where(used[:, None], site, 0), torch.where(used[:, None], gap, self._never))
 
     def _listed(self, name: str, which: Tensor) -> tuple[Tensor, Tensor]:
         """int64 [rows]: where `which` holds, in order; bool [rows]: is the row in use?"""
@@ -320,20 +322,17 @@ def _placed(place: Tensor, value: Tensor, rows: int, start: int) -> Tensor:
     return out[:rows]
 
 
-def _all_images(sites: np.ndarray, lattice: Lattice) -> Tensor:
+def _all_images(sites: Tensor, corner: Tensor, extent: Tensor, lengths: Tensor) -> Tensor:
     """int64 [P]: the images of all sites that are in reach of some voxel, site after site."""
-    found, periodic = [], lattice.lengths > 0
-    half = 0.5 * lattice.shape * lattice.step
-    centre = lattice.start - 0.5 * lattice.step + half
-    for code in range(CODES):
-        shift = shift_of(torch.tensor(code), torch.from_numpy(lattice.lengths)).numpy()
-        digits = np.array([code // 25, code // 5 % 5, code % 5]) - 2
-        if (digits[~periodic] != 0).any():
-            continue
-        away = np.abs(centre - sites - shift) - half
-        near = np.flatnonzero(~(periodic & (away > 1.5 * lattice.lengths)).any(1))
-        found.append(near * CODES + code)
-    return torch.from_numpy(np.sort(np.concatenate(found)))
+    codes = torch.arange(CODES, device=sites.device)
+    shifts, found = shift_of(codes, lengths), []
+    still = shift_of(codes, torch.where(lengths > 0, 0.0, 1.0)) == 0  # none along an axis that is not periodic
+    centre, half = corner + 0.5 * extent, 0.5 * extent
+    for code in torch.nonzero(still.all(1))[:, 0].tolist():
+        away = (centre - sites - shifts[code]).abs() - half
+        far = ((lengths > 0) & (away > 1.5 * lengths)).any(1)
+        found.append(torch.nonzero(~far)[:, 0] * CODES + code)
+    return torch.cat(found).sort().values
 
 
 def kernels_for(device: str) -> Kernels:
@@ -353,7 +352,7 @@ def require_memory(grid: Grid, n: int, device: str) -> None:
 
 def memory_need(grid: Grid, n: int) -> int:
     """Bytes on the device, about: images of the sites, records of half the voxels, one tile, labels at the end."""
-    return 10_000 * n + 60 * grid.size + 2**30
+    return 16_000 * n + 60 * grid.size + 2**30
 
 
 def too_large(grid: Grid, n: int, device: torch.device) -> EnvironmentProblem:

@@ -108,8 +108,7 @@ def held(change: Tensor, laplacian: Laplacian, most: Tensor | float) -> Tensor:
     """Changes none of which differs by more than `most` from the mean of its neighbours; see `laplacian.held`."""
     diagonal = laplacian.diagonal
     own = laplacian.times(change) / torch.where(diagonal > 0, diagonal, torch.inf)
-    most = torch.as_tensor(most, dtype=own.dtype, device=own.device)
-    return change + own.clamp(-most, most) - own
+    return change + own.clamp(-most, most) - own  # type: ignore[arg-type]
 
 
 def moved(swept: Sweep, change: Tensor, *, shares: bool) -> tuple[Tensor, Tensor]:

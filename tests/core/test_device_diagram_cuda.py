@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 from test_device_diagram import cells_on
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from microgen.core import device_diagram
 from microgen.core.device_diagram import DeviceDiagram
@@ -81,3 +82,28 @@ def test_kernels_compile_for_a_gpu_that_is_not_there() -> None:
         [sys.executable, "-c", COMPILED], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+class Asked(TorchDispatchMode):
+    """What makes the host wait for the device: numbers and lengths that only the device knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket.__name__ in ("_local_scalar_dense", "nonzero", "masked_select", "_unique2"):
+            self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_sweep_asks_the_device_nothing_once_its_room_is_known():
+    cells, grid = cells_on(4, 4, (8, 7, 4), (False, False, False))
+    device = "cuda" if GPU else "cpu"
+    swept = DeviceDiagram(cells, grid, device, kernels=leaf_cuda.KERNELS)
+    with Asked() as first:
+        swept.sweep(cells.weights.to(device))
+    with Asked() as later:
+        swept.sweep(cells.weights.to(device))
+    assert first.names
+    assert later.names == []
