@@ -124,7 +124,7 @@ class Polycrystal:
         `mask` is the part of the box that grains and void share, bool [shape] or a shape such as `meshing.Clip`; it is
         the `measured` part of the sample. Outside, and where there is void, grain_id is 0 and phase_id is -1. Where
         there is any of these, or another exponent than 2, the table of grains holds no weights: those of a table are
-        of the quadratic diagram.
+        of the quadratic diagram. On which `device` volumes are solved for: see `device`.
 
         Raises InvalidParameter when grid and parameters do not fit together, NotConverged (with the sample as its
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in

@@ -71,6 +71,16 @@ def test_float32_is_enough_for_volumes(device):
     np.testing.assert_allclose(here.volumes.cpu().numpy(), there.volumes, rtol=1e-4, atol=1e-2)
 
 
+def test_float32_is_enough_for_faces_along_an_axis(device):
+    sites = np.array([[0.2, 0.5, 0.5], [0.7, 0.5, 0.5]])
+    cells = diagram(sites, np.stack([np.eye(3)] * 2), np.zeros(2), (1.0,) * 3, (False,) * 3)
+    grid = Grid((8, 8, 8), (0.125,) * 3)
+    volumes = DeviceDiagram(cells, grid, device).sweep(cells.weights.to(device)).volumes
+    assert volumes.cpu().numpy() == pytest.approx(
+        [0.45 * 512, 0.55 * 512], abs=2e-3
+    )  # the CPU, too: planes lean by 1e-4
+
+
 def test_small_changes_follow_from_the_records(device):
     cells, grid = cells_on(8, 20, (12, 12, 12), ALL)
     change = np.random.default_rng(1).uniform(-REACH / 2, REACH / 2, 20)

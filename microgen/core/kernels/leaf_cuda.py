@@ -80,7 +80,8 @@ def _widths(a, b, x, y, z, step):
 
 @triton.jit
 def _cut(gap, wx, wy, wz):
-    """Share beyond the plane at `gap` and its derivative by -gap; h_k |g_k| = 2 w_k. See `shares._cut`."""
+    """Share beyond the plane at `gap` and its derivative by -gap; h_k |g_k| = 2 w_k. As `leaf_torch.cut`."""
+    gap, wx, wy, wz = gap.to(tl.float64), wx.to(tl.float64), wy.to(tl.float64), wz.to(tl.float64)
     s = tl.maximum(2 * (wx + wy + wz), 1e-30)
     nx, ny, nz = tl.maximum(2 * wx, 1e-4 * s), tl.maximum(2 * wy, 1e-4 * s), tl.maximum(2 * wz, 1e-4 * s)
     total = nx + ny + nz

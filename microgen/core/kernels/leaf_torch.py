@@ -68,7 +68,11 @@ def _lowest(cost: Tensor, segment: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def cut(gap: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-    """Share beyond the plane at `gap` and its derivative by -gap; `width` [3, ...] = h_k |g_k|. See `shares._cut`."""
+    """Share beyond the plane at `gap` and its derivative by -gap; `width` [3, ...] = h_k |g_k|. See `shares._cut`.
+
+    In float64: along an axis, the difference of cubes would lose all that float32 has.
+    """
+    gap, width = gap.double(), width.double()
     s = width.sum(0).clamp(min=1e-30)
     width = torch.maximum(width, 1e-4 * s)
     n = width / width.sum(0)
