@@ -273,7 +273,11 @@ class _Total:
         voxels = (boxes.high - boxes.low).clamp(min=0).prod(-1)
         owner = _or(site, which, self.n)
         self.counts.index_add_(0, owner.flatten(), torch.where(which, voxels, 0).flatten())
-        if self.shape:
+        if self.shape and side > 4 * LEAF:  # few, and of many blocks
+            volume, found = self.labels[:-1].view(self.shape), (boxes.low[which], boxes.high[which], owner[which])
+            for (x, y, z), (end_x, end_y, end_z), label in zip(*(part.tolist() for part in found)):
+                volume[x:end_x, y:end_y, z:end_z] = label + 1
+        elif self.shape:
             low, owner = boxes.low[which], owner[which]
             for corner in torch.cartesian_prod(*[torch.arange(0, side, LEAF)] * 3).to(low.device):
                 self._label(low + corner, (owner + 1).int()[:, None].expand(-1, VOXELS))

@@ -65,6 +65,13 @@ def test_another_origin_and_more_grains(device):
     np.testing.assert_allclose(here.volumes.cpu().numpy(), there.volumes, atol=1e-6)
 
 
+def test_boxes_of_one_grain_are_labelled_whatever_their_size(device):
+    cells, grid = cells_on(2, 2, (40, 66, 35), (False, True, False), ratio=1)
+    here = DeviceDiagram(cells, grid, device).sweep(cells.weights.to(device), labels=True)
+    assert torch.equal(here.labels.cpu(), cells.labels(grid))
+    assert here.counts.sum() == grid.size
+
+
 def test_float32_is_enough_for_volumes(device):
     cells, grid = cells_on(7, 30, (12, 12, 12), ALL)
     there, here = both(cells, grid, device)[0], DeviceDiagram(cells, grid, device).sweep(cells.weights.to(device))
