@@ -181,8 +181,8 @@ def given_flags(common: Common) -> dict[str, Any]:
     return {name: value for name, value in json.loads(common.given).items() if name not in talk}
 
 
-def resolve_device(device: str, *, what: str = "polycrystals") -> str:
-    """The device of what only the CPU can make: polycrystals, which have kernels for no other, and atlases."""
+def resolve_device(device: str, *, what: str) -> str:
+    """The device of what only the CPU can make, as atlases."""
     if device == "cuda":
         raise EnvironmentProblem(
             f"--device cuda: {what} have no CUDA kernels in this version, with or without a GPU in the machine. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -76,6 +77,7 @@ def wanted(job: Job, laws: Polycrystal, grid: Grid) -> bool:
 
 def run(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid) -> int:
     """One sample: solved for without its labels, then written part by part."""
+    job = replace(job, device=laws.device(job.common.device, beside="what does not fit in memory at once"))
     reporter, missed = job.reporter, None
     with reporter.stage("solving for the volumes", "solve") as progress:
         try:

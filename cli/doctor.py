@@ -96,7 +96,7 @@ def _devices() -> str:
         return f"torch cannot be loaded: {error}"
     if not torch.cuda.is_available():
         return "cpu"
-    return f"cpu, {torch.cuda.get_device_name(0)} (textures only)"
+    return f"cpu, {torch.cuda.get_device_name(0)} (textures and polycrystals)"
 
 
 def _numba_threads() -> int | str:

@@ -17,7 +17,7 @@ from microgen.report import ensemble_summary
 
 from . import _ensemble, _look, _published, _region, _sites, _stream, _wishes
 from ._fit import fit_object
-from ._flags import Common, FlagApp, given_flags, resolve_device
+from ._flags import Common, FlagApp, given_flags
 from ._job import Job
 from ._laws import Scan, prepare, understand
 from ._machine import memory_need, workers
@@ -72,7 +72,7 @@ def run(
 
 def start(request: Request, generator: Polycrystal, common: Common) -> Job:
     """The run with its outputs, which are refused now if they could not be written later."""
-    device = resolve_device(common.device)
+    device = generator.device(common.device, request.ndim, beside=_cpu_only(request))
     outputs = plan(
         common.out,
         source=request.scans[0][1] if request.ebsd else request.sites,
@@ -104,6 +104,12 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         _look.check(job)
     _stream.check(job)
     return job
+
+
+def _cpu_only(request: Request) -> str:
+    """What of a run no GPU does; empty when it does all."""
+    flags = {"--mask": request.mask, "--sites": request.sites, "--samples": request.samples}
+    return next((name for name, there in flags.items() if there), "--stream" if request.streams else "")
 
 
 def _family(job: Job, scan: Scan | None) -> _ensemble.Family:

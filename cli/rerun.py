@@ -18,7 +18,7 @@ from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
 from . import _mesh_again, _reconstruct_again, _region, _rerun_atlas
-from ._flags import Talk, resolve_device
+from ._flags import Talk
 from ._machine import check_memory, memory_need
 from ._outputs import Outputs, check_suffix, format_for, others_of, tagged
 from ._progress import Reporter
@@ -120,7 +120,6 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
         check_memory(texture_need(grid))
         device, options = Curvatubes.device(made.device), _region.again(made, original, grid, find=found)
         return _kept(lambda: texture.sample(grid, seed=made.seed or 0, device=device, progress=progress, **options))
-    resolve_device(made.device)
     laws = _laws(configuration, original)
     check_memory(memory_need(grid, laws.grains))
     options = _region.again(made, original, grid, find=found) if configuration.get("mask") else {}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 if shutil.which("nvidia-smi") is None:  # kernels for GPUs then run in an interpreter, chosen when triton is imported
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", choices=("cpu", "cuda"), help="where tests of what runs on devices run")
 
 
 def pytest_configure() -> None:
@@ -33,3 +38,17 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no measured data: {folder} is not a folder (set MICROGEN_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where tensors of device code live: --device, the CPU without it (there, one thread: problems are small)."""
+    wanted = request.config.getoption("--device")
+    import torch
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        pytest.skip("--device cuda: torch sees no GPU")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield wanted
+    torch.set_num_threads(threads)

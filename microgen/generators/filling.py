@@ -5,11 +5,13 @@ Squares in a whole box without void go the way of the quadratic diagram; all els
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Filling:
     """Share of the part that is left empty."""
     inside: np.ndarray | None = None
     """bool [shape]: the part of the box; None for all of it."""
+    device: str = "cpu"
+    """Where the quadratic diagram is solved for."""
 
     @property
     def plain(self) -> bool:
@@ -52,7 +56,7 @@ class Filling:
         from microgen.core import PowerCost, solve_cells, solve_weights
 
         if self.plain:
-            return solve_weights(sites, metrics, volumes, grid, **options)
+            return solve_weights(sites, metrics, volumes, grid, device=self.device, **options)
         options.pop("labels", None)  # they are always held
         domain = None if self.inside is None else torch.from_numpy(self.inside)
         cost = PowerCost.of(sites, metrics, self.exponent)
@@ -68,3 +72,14 @@ class Filling:
         voxel = np.floor((moved.numpy() - grid.origin) / lengths * shape).astype(int)
         voxel = np.where(grid.periodic, voxel % shape, np.clip(voxel, 0, shape - 1))
         return torch.where(torch.from_numpy(self.inside[tuple(voxel.T)])[:, None], moved, sites)
+
+
+def device_for(asked: str, hindrances: Mapping[str, bool]) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; of the hindrances, those that are there leave a run to the CPU."""
+    from microgen.core.device import chosen
+
+    lacks = [name for name, there in hindrances.items() if there]
+    if lacks and asked == "cuda":
+        remedy = "Use --device cpu (or auto)."
+        raise InvalidParameter("device", expected=f"cpu or auto for {lacks[0]}", got=asked, remedy=remedy)
+    return chosen("cpu" if lacks and asked == "auto" else asked, kernels=False)

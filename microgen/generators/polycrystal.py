@@ -17,7 +17,7 @@ import numpy as np
 
 from microgen.errors import InvalidParameter
 from microgen.generators.box import implied_mean, require_agreement, require_voxels
-from microgen.generators.filling import Filling
+from microgen.generators.filling import Filling, device_for
 from microgen.generators.laws import AspectRatioLaw, Fabric, PhaseLaw, SizeLaw, Texture, number, require, strata
 from microgen.generators.phases import assign_phases
 from microgen.generators.region import Shape, voxels
@@ -124,7 +124,7 @@ class Polycrystal:
         `mask` is the part of the box that grains and void share, bool [shape] or a shape such as `meshing.Clip`; it is
         the `measured` part of the sample. Outside, and where there is void, grain_id is 0 and phase_id is -1. Where
         there is any of these, or another exponent than 2, the table of grains holds no weights: those of a table are
-        of the quadratic diagram.
+        of the quadratic diagram. On which `device` volumes are solved for: see `device`.
 
         Raises InvalidParameter when grid and parameters do not fit together, NotConverged (with the sample as its
         `best`) when a grain of 400 voxels or more misses its volume in voxel counts, or a smaller one in
@@ -132,7 +132,8 @@ class Polycrystal:
         """
         from microgen.generators.solve import converged
 
-        solved = self._solved(grid, seed, labels=True, mask=mask, progress=progress)
+        device = self.device(device, grid.ndim, beside="" if mask is None else "a mask")
+        solved = self._solved(grid, seed, labels=True, mask=mask, device=device, progress=progress)
         assert solved.solution.labels is not None
         grain_id = solved.solution.labels.numpy().astype(np.int32, copy=False)
         phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
@@ -149,13 +150,14 @@ class Polycrystal:
 
         `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` to the last bit,
         and so is the table of grains. It takes some tenth longer, on 3-D grids without void or mask, and with the
-        exponent 2. Raises as `sample` does.
+        exponent 2, on the CPU. Raises as `sample` does.
         """
         from microgen.generators.solve import converged
 
         for name, usual in (("exponent", 2.0), ("void", 0.0)):
             require(getattr(self, name) == usual, name, f"{usual:g} of what is streamed", getattr(self, name))
         require(grid.ndim == 3, "shape", "3 numbers of voxels to be streamed", grid.shape)
+        device = self.device(device, beside="samples that are streamed")
         solved = self._solved(grid, seed, labels=False, progress=progress)
         assert solved.solution.tiles is not None
         phases = tuple(Phase(p.name, p.laue_group, p.lattice) for p in self.phases)
@@ -170,6 +172,7 @@ class Polycrystal:
         *,
         labels: bool,
         mask: np.ndarray | Shape | None = None,
+        device: str = "cpu",
         progress: Progress | None = None,
     ) -> _Solved:
         from microgen.generators.exact import solve_exact
@@ -177,6 +180,7 @@ class Polycrystal:
 
         began = time.perf_counter()
         filling, told = self._filling(mask, grid)
+        filling = replace(filling, device=device)
         layout = self.layout(grid, seed=seed, mask=mask)
         if progress is not None:
             progress(0.05, f"placed {self.grains} grains")
@@ -264,6 +268,15 @@ class Polycrystal:
             return Filling(self.exponent, self.void), {}
         inside, told = voxels(mask, grid)
         return Filling(self.exponent, self.void, inside), {"mask": told}
+
+    def device(self, asked: str, ndim: int = 3, *, beside: str = "") -> str:
+        """Where samples are made, "cpu" or "cuda", for what was `asked`: auto, cpu or cuda.
+
+        `beside` names what else of the run only a CPU does. Under auto it then does; under cuda, raises
+        InvalidParameter with that name, and EnvironmentProblem where there is no GPU to be used.
+        """
+        names = {"planes": ndim == 2, "void": self.void > 0, "an exponent other than 2": self.exponent != 2}
+        return device_for(asked, {beside: bool(beside), **names, "cells laguerre": self.cells == "laguerre"})
 
     def configuration(self) -> dict[str, Any]:
         """All parameters as nested dicts of plain values; `from_configuration` is the inverse."""

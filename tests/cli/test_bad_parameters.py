@@ -106,7 +106,17 @@ def test_full_device_is_3(microgen) -> None:
     assert microgen("polycrystal", "--grains", 10, "--out", "/dev/full/rve.tif").code == 3
 
 
-def test_missing_gpu_kernels_are_3(microgen) -> None:
+@pytest.mark.parametrize(
+    ("flag", "value"), [("void", 0.1), ("samples", 2), ("mask", "sphere"), ("exponent", 4), ("cells", "laguerre")]
+)
+def test_what_no_gpu_makes_is_2_and_named(flag, value, microgen) -> None:
+    done = microgen("polycrystal", "--device", "cuda", f"--{flag}", value, *OUT)
+    assert done.code == 2
+    assert f"{flag}" in done.err
+    assert "--device cpu" in done.err
+
+
+def test_a_gpu_that_is_not_there_is_3(microgen) -> None:
     done = microgen("polycrystal", "--device", "cuda", *OUT)
     assert done.code == 3
     assert "--device cpu" in done.err
