@@ -60,7 +60,7 @@ def solve_cells(
     problem.small = problem.target < small
     begin = problem.coarse_to_fine() if start is None else np.append(start.numpy(), [0.0] * void)
     if rough:
-        return replace(problem.measured(problem.newton(begin, grid)), seconds=time.perf_counter() - began)
+        return replace(problem.measured(*problem.newton(begin, grid)), seconds=time.perf_counter() - began)
     best = problem.polish(begin)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
 
