@@ -1,6 +1,6 @@
 """A million grains on 1024³ voxels, written to Zarr part by part: the labels are never held in memory.
 
-    python examples/million_grains.py                                # hours, about 25 GB of memory, 4 GB of disk
+    python examples/million_grains.py                                # hours; 4 GB of disk, 16 GB of memory estimated
     python examples/million_grains.py --grains 8000 --shape 200      # the same in small
 
 Writes grains.zarr (OME-Zarr, for napari, Neuroglancer or `zarr.open`), the table grains.csv and a picture of a plane.

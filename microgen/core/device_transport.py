@@ -16,22 +16,10 @@ from torch import Tensor
 from microgen.core.device import chosen
 from microgen.core.device_diagram import DeviceDiagram, Flips, Sweep, require_memory
 from microgen.core.kernels.islands import give_away_islands
+from microgen.core.polish import LOCAL, MENDED, REACH
 from microgen.core.power_diagram import PowerDiagram
 from microgen.core.solution import Solution
-from microgen.core.transport import (
-    FAR,
-    LEAP,
-    LOCAL,
-    MENDED,
-    NEAR,
-    NEAR_LAST,
-    NEAR_ROUGH,
-    REACH,
-    SEEN,
-    STEPS,
-    Problem,
-    _halved,
-)
+from microgen.core.transport import FAR, LEAP, NEAR, NEAR_LAST, NEAR_ROUGH, SEEN, STEPS, Problem, _halved
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 
@@ -188,7 +176,7 @@ class DeviceProblem:
         least, near, patience = (SEEN, NEAR_ROUGH, 1) if self.host.rough else (0, near, 6)
         state = self._state(self._tensor(weights), grid, target, least)
         for _ in range(STEPS):
-            self.host._tell(grid, state.worst, "sub-voxel volumes")
+            self.host.tell(grid, state.worst, "sub-voxel volumes")
             if state.worst <= near or failures > (2 if state.worst < FAR else patience):
                 break
             trial = self._state(state.weights + self._direction(state, target, caution), grid, target, least)
@@ -279,7 +267,7 @@ class DeviceProblem:
                 weights = self.newton(weights, host.grid)
                 swept, new, (miss, worst, far) = self._recorded(weights, aim)
             cold, before, error = False, error, new
-            host._tell(host.grid, worst, "voxel counts")
+            host.tell(host.grid, worst, "voxel counts")
             failures = 0 if miss < 0.8 * least else failures + 1
             if best is None or miss < least:
                 best, least = (weights, swept.counts), miss

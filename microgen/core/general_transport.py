@@ -17,6 +17,7 @@ from torch import Tensor
 from microgen.core.cost_diagram import CostDiagram
 from microgen.core.costs import PowerCost
 from microgen.core.formulas import FormulaCost, MixedCost
+from microgen.core.kernels.interfaces import Wanted
 from microgen.core.sinkhorn import sinkhorn_weights
 from microgen.core.solution import SMALL, Solution
 from microgen.core.transport import OnStep, Problem, check_distinct
@@ -68,9 +69,10 @@ def solve_cells(
     problem.rough, problem.least = rough, small
     problem.small = problem.target < small
     if method == "sinkhorn":
-        best = problem.measured(sinkhorn_weights(diagram, share, grid))
+        weights = sinkhorn_weights(diagram, share, grid)
+        best = problem.measured(weights, diagram.sweep(weights, grid, Wanted(False, True, -1.0)))
     elif rough:
-        best = problem.measured(problem.newton(_begin(problem, start, void), grid))
+        best = problem.measured(*problem.newton(_begin(problem, start, void), grid))
     else:
         best = problem.polish(_begin(problem, start, void))
         if best.worst > LOST and start is None:

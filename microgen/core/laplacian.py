@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import prange
 from scipy.sparse import coo_matrix, csr_matrix, diags_array
-from scipy.sparse.linalg import cg
 
+from microgen.compiled import compiled
 from microgen.core.kernels import cpu
 
 
@@ -34,7 +35,62 @@ def held(change: np.ndarray, laplacian: csr_matrix, most: np.ndarray | float) ->
 
 def solve(laplacian: csr_matrix, residual: np.ndarray) -> np.ndarray:
     """Conjugate gradients with Jacobi preconditioner; the gauge (a constant) is fixed by a mean of zero."""
-    diagonal = laplacian.diagonal()
-    scale = np.where(diagonal > 0, 1 / np.maximum(diagonal, 1e-300), 0.0)
-    step, _ = cg(laplacian, residual - residual.mean(), rtol=1e-4, maxiter=300, M=diags_array(scale))
+    step = gradients(laplacian, residual - residual.mean())
     return step - step.mean()
+
+
+def solve_among(laplacian: csr_matrix, residual: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """The same where only the weights of some sites, bool [n], may change: the others keep theirs."""
+    step = np.zeros(len(residual))
+    step[active] = gradients(csr_matrix(laplacian[active][:, active]), residual[active])
+    return step
+
+
+def gradients(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
+    """x with matrix x = right, to 1e-4 of its norm: preconditioned conjugate gradients, symmetric semidefinite matrix.
+
+    Sums are taken in one order whatever the number of threads; those of BLAS are not, and wait for one another where
+    cores are busy.
+    """
+    diagonal = matrix.diagonal()
+    scale = np.where(diagonal > 0, 1 / np.maximum(diagonal, 1e-300), 0.0)
+    return _gradients(matrix.indptr, matrix.indices, matrix.data, scale, np.ascontiguousarray(right), 1e-4, 300)
+
+
+@compiled(parallel=True)
+def _times(indptr, indices, data, x, out):
+    for i in prange(len(out)):
+        total = 0.0
+        for k in range(indptr[i], indptr[i + 1]):
+            total += data[k] * x[indices[k]]
+        out[i] = total
+
+
+@compiled
+def _dot(a, b):
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@compiled
+def _gradients(indptr, indices, data, scale, right, near, rounds):
+    x, r = np.zeros(len(right)), right.copy()
+    z = scale * r
+    p, q = z.copy(), np.empty(len(right))
+    rz, enough = _dot(r, z), near * near * _dot(r, r)
+    for _ in range(rounds):
+        if _dot(r, r) <= enough:
+            break
+        _times(indptr, indices, data, p, q)
+        pq = _dot(p, q)
+        if pq <= 0.0:  # in the null space: nothing more to gain
+            break
+        step = rz / pq
+        x += step * p
+        r -= step * q
+        z = scale * r
+        rz, before = _dot(r, z), rz
+        p = z + (rz / before) * p
+    return x

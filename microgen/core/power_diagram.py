@@ -75,12 +75,23 @@ class PowerDiagram:
 
     def sweep(self, weights: np.ndarray, grid: Grid, want: cpu.Wanted, room: cpu.Sweep | None = None) -> cpu.Sweep:
         """What the solver sees at other weights [n]; labels in the kernels' axes."""
-        order = (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)
-        return cpu.sweep(with_weights(self._bare_tree(order), weights), self.lattice(grid, order), want, room)
+        return cpu.sweep(self.solver_tree(weights), self.solver_lattice(grid), want, room)
+
+    def solver_tree(self, weights: np.ndarray) -> SiteTree:
+        """Search tree at other weights [n], in the axes of `sweep`."""
+        return with_weights(self._bare_tree(self._solver_axes), weights)
+
+    def solver_lattice(self, grid: Grid) -> Lattice:
+        """The grid's points in the axes of `sweep`."""
+        return self.lattice(grid, self._solver_axes)
+
+    @property
+    def _solver_axes(self) -> tuple[int, ...]:
+        return (-1, 0, 1) if len(self.lengths) == 2 else (0, 1, 2)
 
     def room(self, grid: Grid, *, flips: bool) -> cpu.Sweep:
         """Room for such sweeps."""
-        return cpu.buffers(self.lattice(grid, (-1, 0, 1) if grid.ndim == 2 else (0, 1, 2)), len(self), flips=flips)
+        return cpu.buffers(self.solver_lattice(grid), len(self), flips=flips)
 
     @property
     def quadratic(self) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from microgen.core.cost_diagram import CostDiagram
@@ -27,6 +29,19 @@ class Step:
     stage: str
 
 
+class State(NamedTuple):
+    """What the solver knows of its solution, for that of a problem of which few sites are different."""
+
+    weights: np.ndarray
+    counts: np.ndarray
+    """int64 [n], of the cells with their islands."""
+    volumes: np.ndarray
+    """float64 [n], sub-voxel, of grains held to them."""
+    aim: np.ndarray
+    """float64 [n]: the volumes of cells that make grains right once islands are given away."""
+    jacobian: csr_matrix
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """Outcome of `solve_weights`. Volumes are in voxels, as the labels show them (islands given away)."""
@@ -37,6 +52,7 @@ class Solution:
     makes any part of them."""
     counts: Int[Tensor, " n"]
     subvoxel_volumes: Float[Tensor, " n"]
+    """NaN for grains that are held to their count, where none but those of small ones were worked out to the end."""
     targets: Float[Tensor, " n"]
     lost: Int[Tensor, " n"]
     """Voxels of each cell that were islands, and were given away."""
@@ -48,6 +64,7 @@ class Solution:
     exact: Float[Tensor, " n"] | None = None
     """Volumes of the cells themselves, without a grid, where these are what is held to the tolerance."""
     tiles: Tiles | None = field(default=None, repr=False)
+    state: State | None = field(default=None, repr=False)
 
     def slabs(self) -> Iterator[np.ndarray]:
         """The labels in slabs along the first axis: all of them at once where they are held."""

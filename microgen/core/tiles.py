@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from microgen.core.heirs import Pieces, heirs
 from microgen.core.kernels import cpu
 from microgen.core.kernels.moments import displacements
 from microgen.core.kernels.pieces import across, joined, pieces
@@ -103,30 +104,24 @@ def repaired(tiles: Tiles, *, rounds: int = 8, on_slab: OnSlab | None = None) ->
     As `give_away_islands` does for a volume in memory, and with its result: in rounds, as a neighbour may itself be an
     island.
     """
-    for number in range(rounds):
+    left = rounds
+    while left > 0:
         if on_slab is not None:
-            on_slab(1 - 0.5**number)
+            on_slab(1 - left / rounds)
         found = _islands(tiles)
-        if len(found.voxels) == 0:
-            break
-        faces, shared = np.unique(found.faces, axis=0, return_counts=True)
-        order = np.lexsort((faces[:, 1], -shared, faces[:, 0]))
-        roots, best = np.unique(faces[order, 0], return_index=True)
-        heirs = faces[order[best], 1]
-        place = np.minimum(np.searchsorted(roots, found.root), len(roots) - 1)
-        has_heir = roots[place] == found.root if len(roots) else np.zeros(len(found.root), bool)
-        after = np.where(has_heir, heirs[place] if len(roots) else 0, found.label).astype(np.int32)
-        tiles = Tiles(tiles.diagram, tiles.grid, _merged(tiles.repairs, found, after))
+        label, told = heirs(found.pieces, left)
+        tiles = Tiles(tiles.diagram, tiles.grid, _merged(tiles.repairs, found, label[found.piece]))
+        left -= told
     return tiles
 
 
 class _Found(NamedTuple):
-    """Voxels that are not of the largest piece of their label, and the faces of such pieces."""
+    """Voxels that are not of the largest piece of their label, and all pieces."""
 
     voxels: np.ndarray  # int64 [m], rising
     label: np.ndarray  # int32 [m]
-    root: np.ndarray  # int64 [m]: lowest voxel of the piece
-    faces: np.ndarray  # int64 [f, 2]: root, label across
+    piece: np.ndarray  # int64 [m]
+    pieces: Pieces
 
 
 def _merged(old: Repairs, found: _Found, after: np.ndarray) -> Repairs:
@@ -141,8 +136,8 @@ def _merged(old: Repairs, found: _Found, after: np.ndarray) -> Repairs:
     return Repairs(voxels[changed], first[changed], last[changed])
 
 
-class _Pieces(NamedTuple):
-    """Of all slabs: what the pieces are, where those of each slab begin, and the labels of its first and last plane."""
+class _Parts(NamedTuple):
+    """Of all slabs: what their pieces are, where those of each slab begin, and its first and last plane of them."""
 
     root: np.ndarray  # int64: lowest voxel
     size: np.ndarray  # int64
@@ -156,53 +151,49 @@ def _islands(tiles: Tiles) -> _Found:
     """Two passes: find and join the pieces of the slabs, then collect the voxels of those that are no grains."""
     known = _survey(tiles)
     whole = joined(known.pairs[:, 0], known.pairs[:, 1], len(known.root))
-    size = np.bincount(whole, known.size, len(whole)).astype(np.int64)
-    heads = np.flatnonzero(
-        whole == np.arange(len(whole))
-    )  # of the lowest voxel: pieces are in the order of their roots
-    order = heads[np.lexsort((known.root[heads], -size[heads], known.label[heads]))]
-    _, first = np.unique(known.label[order], return_index=True)
-    island = np.ones(len(whole), bool)
-    island[order[first]] = False
-    island = island[whole] & (known.label > 0)
-    root = known.root[whole]
-    parts: list[_Found] = []
-    if island.any():
-        parts = [part for part in _collected(tiles, known, island, root) if len(part.voxels)]
-    empty = _Found(NONE.voxels, NONE.before, NONE.voxels, np.empty((0, 2), np.int64))
-    return _Found(*(np.concatenate(columns) for columns in zip(*parts))) if parts else empty
+    heads = np.flatnonzero(whole == np.arange(len(whole)))  # each has the lowest voxel of what is joined to it
+    place = np.searchsorted(heads, whole)  # of each slab's pieces among them
+    size = np.bincount(place, known.size, len(heads)).astype(np.int64)
+    pieces = Pieces(known.root[heads], size, known.label[heads], np.empty((0, 3), np.int64))
+    island = pieces.islands()[place]
+    parts = [part for part in _collected(tiles, known, island) if len(part[0])] if island.any() else []
+    if not parts:
+        return _Found(NONE.voxels, NONE.before, NONE.voxels, pieces)
+    voxels, piece, faces = (np.concatenate(columns) for columns in zip(*parts))
+    faces, count = np.unique(place[faces], axis=0, return_counts=True)
+    pieces = pieces._replace(faces=np.column_stack([faces, count]))
+    return _Found(voxels, known.label[piece], place[piece], pieces)
 
 
-def _survey(tiles: Tiles) -> _Pieces:
+def _survey(tiles: Tiles) -> _Parts:
     _, ny, nz = tiles.grid.shape
     wraps = tiles.grid.periodic
     parts, begin, pairs, planes = [], [0], [np.empty((0, 2), np.int64)], []
-    first = before = None
+    first = before = np.empty(0, np.int32)
     for start, labels in tiles.slabs():
         number, root, size, label = pieces(labels, (wraps[1], wraps[2]))
         number = number.reshape(labels.shape)
-        near, far = (number[k].astype(np.int64) + begin[-1] for k in (0, -1))
-        planes.append((labels[0].copy(), labels[-1].copy()))
-        if before is not None:
-            pairs.append(_touching(planes[-2][1], before, planes[-1][0], near))
-        first, before = near if first is None else first, far
+        planes.append(tuple(number[k] + np.int32(begin[-1]) for k in (0, -1)))
+        first = first if before.size else labels[0].copy()
+        if before.size:
+            pairs.append(_touching(before, planes[-2][1], labels[0], planes[-1][0]))
+        before = labels[-1].copy()
         parts.append((root + start * ny * nz, size, label))
         begin.append(begin[-1] + len(root))
-    assert first is not None
-    assert before is not None
     if wraps[0]:
-        pairs.append(_touching(planes[-1][1], before, planes[0][0], first))
+        pairs.append(_touching(before, planes[-1][1], first, planes[0][0]))
     root, size, label = (np.concatenate(columns) for columns in zip(*parts))
-    return _Pieces(root, size, label, begin, np.concatenate(pairs), planes)
+    return _Parts(root, size, label, begin, np.concatenate(pairs), planes)
 
 
 def _touching(labels: np.ndarray, number: np.ndarray, other: np.ndarray, other_number: np.ndarray) -> np.ndarray:
     """int64 [m, 2]: pieces of one label in two planes that lie on each other."""
     same = labels == other
-    return np.unique(np.stack([number[same], other_number[same]], axis=1), axis=0)
+    return np.unique(np.stack([number[same], other_number[same]], axis=1).astype(np.int64), axis=0)
 
 
-def _collected(tiles: Tiles, known: _Pieces, island: np.ndarray, root: np.ndarray) -> Iterator[_Found]:
+def _collected(tiles: Tiles, known: _Parts, island: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of each slab: voxels of islands, their pieces, and the two pieces at each of their faces."""
     _, ny, nz = tiles.grid.shape
     wraps, planes, nothing = tiles.grid.periodic, known.planes, np.empty((0, 0), np.int32)
     last = len(planes) - 1
@@ -212,8 +203,8 @@ def _collected(tiles: Tiles, known: _Pieces, island: np.ndarray, root: np.ndarra
             continue
         number = pieces(labels, (wraps[1], wraps[2]))[0]
         voxels = np.flatnonzero(island[mine][number])
-        roots = root[mine][number[voxels]]
         before = planes[k - 1][1] if k or wraps[0] else nothing
         after = planes[(k + 1) % (last + 1)][0] if k < last or wraps[0] else nothing
-        faces = across(labels, before, after, voxels, roots, np.array(wraps[1:]))
-        yield _Found(voxels + start * ny * nz, labels.reshape(-1)[voxels], roots, faces)
+        sides = before, after, voxels, np.array(wraps[1:])
+        faces = across(number.reshape(labels.shape), known.label, known.begin[k], *sides)
+        yield voxels + start * ny * nz, known.begin[k] + number[voxels].astype(np.int64), faces

@@ -20,25 +20,20 @@ from torch import Tensor
 
 from microgen.core.cost_diagram import CostDiagram
 from microgen.core.kernels import cpu
-from microgen.core.kernels.flips import moved
-from microgen.core.kernels.islands import give_away_islands
 from microgen.core.kernels.moments import centroids
 from microgen.core.laplacian import held, laplacian_of, pairs, solve
+from microgen.core.polish import Polish
 from microgen.core.power_diagram import PowerDiagram
 from microgen.core.solution import SMALL, Solution, Step
-from microgen.core.tiles import Tiles, gained, repaired
 from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 
 COARSEST = 60  # mean voxels per grain of the first grid: fewer leave cells without a voxel, more cost time
-REACH = 0.1  # recorded change of a cost gap, in the cost at a grain's surface: 0.15 voxel at 800 voxels a grain
-LOCAL = 0.1  # share of a grain's own stiffness that ties its weight down while counts are polished
 NEAR = 0.05  # error at which a grid is left for the next finer one
 NEAR_LAST = 0.15  # error from which voxel counts are dealt with directly
 NEAR_ROUGH, SEEN = 0.3, 30.0  # the same where rough will do: errors of smaller cells count as of so many voxels
 FAR = 1.0  # error above which a grid is not left as long as its steps help at all
 LEAP = 0.7  # most that a weight changes in a step, in the cost at a surface: twice or half the volume, not more
-MENDED = 0.2  # islands up to this share of a grain are made up for by its volume: larger ones grow with it
 BOLD = 2.5  # the same leap and caution for costs that are no squares, where a cell's own stiffness is taken
 STEPS = 25  # sweeps of one grid before going on to the next
 
@@ -54,6 +49,7 @@ def solve_weights(
     tolerance: float = 0.01,
     repair: bool = True,
     start: Float[Tensor, " n"] | None = None,
+    resumed: Solution | None = None,
     rough: bool = False,
     small: float = float(SMALL),
     labels: bool = True,
@@ -65,11 +61,13 @@ def solve_weights(
     With `repair`, voxels detached from their grain are given to the neighbour that shares most faces with them, and
     the counts are polished again. Targets below `small` voxels are held to their sub-voxel volume, not to a count.
 
-    `start` are weights of a similar problem: then the coarse grids are left out. `rough` stops where volumes are about
+    `start` are weights of a similar problem: then the coarse grids are left out. `resumed` is the solution (with these
+    weights) of the same problem on the same grid but for some sites or metrics: where these are few, only what they
+    touch is worked out again. `rough` stops where volumes are about
     right, cells of a few voxels aside, and does not polish: enough to see which cells are cut in two.
 
     Without `labels` the solution has `tiles` in their place (3-D grids only), and the volume of labels is never held.
-    All other figures are the same to the last bit, and it takes some tenth longer.
+    All other figures are the same to the last bit.
 
     With `device` "cuda" (3-D grids, with labels) it runs on a GPU, by the same steps; "auto" takes one where it can.
 
@@ -89,8 +87,8 @@ def solve_weights(
         return replace(there.solved(start), seconds=time.perf_counter() - began, history=tuple(problem.history))
     weights = problem.coarse_to_fine() if start is None else _array(start)
     if rough:
-        return replace(problem.measured(problem.newton(weights, grid)), seconds=time.perf_counter() - began)
-    best = problem.polish(weights)
+        return replace(problem.measured(*problem.newton(weights, grid)), seconds=time.perf_counter() - began)
+    best = problem.polish(weights, resumed)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
 
 
@@ -111,7 +109,7 @@ def lloyd(
     for _ in range(steps):
         diagram = PowerDiagram(sites, metrics, torch.from_numpy(weights), grid.lengths, grid.periodic)
         problem = Problem(diagram, _array(volumes) / float(volumes.sum()), coarse, 0.05, repair=False, on_step=None)
-        weights = problem.newton(weights, coarse)
+        weights, _ = problem.newton(weights, coarse)
         sites = at_centroids(diagram.with_weights(torch.from_numpy(weights)).labels(coarse), diagram, coarse)
     return sites
 
@@ -152,24 +150,23 @@ class Problem:
     ):
         self.diagram, self.share, self.grid, self.tolerance = diagram, share, grid, tolerance
         self.repair, self.on_step, self.rough, self.least = repair, on_step, False, float(SMALL)
-        self.labels = True
+        self.labels, self.thin = True, isinstance(diagram, PowerDiagram)
         self.history: list[Step] = []
         self.target = share * diagram.measure(grid)
         # Cost at the surface of a ball of the prescribed volume: 1 unit of "a grain radius" in weight.
         filled = diagram.measure(grid) / grid.size
         self.start, self.unit = diagram.surface_costs(share * np.prod(grid.lengths) * filled)
         self.small = self.target < SMALL
-        self.reach = REACH * float(np.median(self.unit))
 
     def coarse_to_fine(self) -> np.ndarray:
         """Newton on sub-voxel volumes, each grid but the finest starting from the weights of the coarser one."""
         weights = self.start.copy()  # of balls of the right volume: zero, up to a constant, if A ~ v^(-2/d)
         for grid in _halved(self.grid, len(weights))[:0:-1]:
-            weights = self.newton(weights, grid)
+            weights, _ = self.newton(weights, grid)
         return weights
 
-    def newton(self, weights: np.ndarray, grid: Grid) -> np.ndarray:
-        """Newton on the sub-voxel volumes of one grid, to the precision that grid has.
+    def newton(self, weights: np.ndarray, grid: Grid) -> tuple[np.ndarray, cpu.Sweep]:
+        """Newton on the sub-voxel volumes of one grid, to the precision that grid has; the last sweep comes with it.
 
         Levenberg's term caution * v_i / unit_i keeps a cell from changing by more than its own size while far from
         the solution: it converges from a cold start where halving the step for the sake of one cell stalls.
@@ -183,10 +180,14 @@ class Problem:
         for _ in range(STEPS):
             residual = target - swept.volumes
             worst = float((np.abs(residual) / np.maximum(target, least)).max())
-            self._tell(grid, worst, "sub-voxel volumes")
+            self.tell(grid, worst, "sub-voxel volumes")
             if worst <= near or failures > (2 if worst < FAR and self.diagram.quadratic else patience):
                 break
             trial = weights + self._direction(weights, swept, target, caution)
+            if self.rough and grid is self.grid and self.thin:
+                counted = self.diagram.sweep(trial, grid, cpu.Wanted(False, False, -1.0))
+                if float((np.abs(target - counted.counts) / np.maximum(target, least)).max()) <= near:
+                    return trial, counted._replace(volumes=counted.counts.astype(float))
             after = self.diagram.sweep(trial, grid, want, rooms[1])
             gain = _merit(target - after.volumes, target) / _merit(residual, target)
             if gain < 1:
@@ -195,7 +196,7 @@ class Problem:
             else:
                 caution = max(caution * 4, 0.1)
             failures = failures + 1 if gain > (0.7 if worst < FAR else 1.0) else 0
-        return weights
+        return weights, swept
 
     def _direction(self, weights: np.ndarray, swept: cpu.Sweep, target: np.ndarray, caution: float) -> np.ndarray:
         """Newton direction; no cell leaps beyond its own size, and one that meets no other is lifted."""
@@ -203,7 +204,7 @@ class Problem:
         laplacian = laplacian_of(*pairs(swept), len(target))
         alone, unit = laplacian.diagonal() <= 1e-9 * target / self.unit, self.unit
         if not self.diagram.quadratic:
-            unit = BOLD * self._stiffness(laplacian, swept, target)
+            unit = BOLD * self.stiffness(laplacian, swept, target)
         step = solve(laplacian + diags_array(caution * target / unit), np.where(alone, 0.0, residual))
         step = held(step, laplacian, LEAP * unit)  # a sliver's small faces ask for too much
         lost = np.flatnonzero(alone & (residual > 0))
@@ -217,7 +218,7 @@ class Problem:
             return self.diagram.lift(weights, i)
         return float(np.median(weights[:n] - self.start[:n]) - weights[n])
 
-    def _stiffness(self, laplacian: csr_matrix, swept: cpu.Sweep, target: np.ndarray) -> np.ndarray:
+    def stiffness(self, laplacian: csr_matrix, swept: cpu.Sweep, target: np.ndarray) -> np.ndarray:
         """Change of a weight that is worth the whole cell, as the cell is now: costs at surfaces far from that of a
         ball differ by powers of ten where they are hard. Of slivers nothing is to be learned.
         """
@@ -225,138 +226,18 @@ class Problem:
         diagonal = np.where(seen, laplacian.diagonal(), 0.0)
         return np.where(diagonal > 0, swept.volumes / np.maximum(diagonal, 1e-300), self.unit)
 
-    def measured(self, weights: np.ndarray) -> Solution:
-        """What these weights give, islands given away."""
-        return self._solution(weights, self.diagram.sweep(weights, self.grid, cpu.Wanted(self.labels, True, -1.0)))
+    def measured(self, weights: np.ndarray, swept: cpu.Sweep) -> Solution:
+        """What these weights give, islands given away; sub-voxel volumes are those of the sweep."""
+        return Polish(self).measured(weights, swept)
 
-    def polish(self, weights: np.ndarray) -> Solution:
-        """Bring counts (and sub-voxel volumes of small grains) of the finest grid within the tolerance.
+    def polish(self, weights: np.ndarray, resumed: Solution | None = None) -> Solution:
+        """Bring counts, and sub-voxel volumes of small grains, within the tolerance: see `Polish`."""
+        return Polish(self).run(weights, resumed)
 
-        The raw diagram first. What the repair of islands then moves is prescribed the other way round, as long as
-        that helps: an island can grow with its grain, and then only another site would do.
-        """
-        target, room = self.target, self.diagram.room(self.grid, flips=True)
-        best, aim, failures = None, target, 0
-        while True:
-            weights, swept = self._settle(weights, aim, room, cold=best is None)
-            solution = self._solution(weights, swept)
-            if best is None or _misses(solution) < 0.9 * _misses(best):
-                best, failures = solution, 0
-            else:
-                failures += 1
-            if solution.converged or solution.island_voxels == 0 or failures > 0:
-                return best
-            gift = solution.counts.numpy() - swept.counts[: len(self.diagram)]
-            gift = np.append(gift, -gift.sum())[: len(target)]  # of void, which comes last
-            aim = np.where(np.abs(gift) < MENDED * target, target - gift, target)
-
-    def _settle(
-        self, weights: np.ndarray, aim: np.ndarray, room: cpu.Sweep, *, cold: bool
-    ) -> tuple[np.ndarray, cpu.Sweep]:
-        """Sweep and adjust in turn until the raw diagram meets `aim`, or stops coming nearer; returns the best.
-
-        `cold`: nothing is known of the weights yet; Newton on sub-voxel volumes comes first if they are far off.
-        """
-        best, least, failures = None, np.inf, 0
-        error, gain, small = np.zeros(len(aim)), np.ones(len(aim)), self.small
-        while failures < 4 and least > 0:
-            want = cpu.Wanted(self.labels, True, self.reach, bool(self.small.any()))
-            swept = self.diagram.sweep(weights, self.grid, want, room)
-            if cold and np.abs(swept.volumes / aim - 1).max() > NEAR_LAST:  # farther than the records reach
-                weights = self.newton(weights, self.grid)
-                swept = self.diagram.sweep(weights, self.grid, want, room)
-            cold = False
-            before, error = error, self._error(swept.counts, swept.volumes, aim)
-            self._tell(self.grid, np.abs(error).max(), "voxel counts")
-            miss = float(np.maximum(np.abs(error) - self.tolerance, 0.0).sum())
-            failures = 0 if miss < 0.8 * least else failures + 1
-            if best is None or miss < least:
-                best, least = (weights, swept), miss
-            # A small grain that overshot aims half as far: the records do not see all that it meets. (Its weight must
-            # not be damped by itself: weights also drift together, and only differences between neighbours count.)
-            overshot = (error * before < 0) & (np.abs(error) > 0.5 * np.abs(before))
-            gain = np.where(overshot, 0.5 * gain, np.minimum(1.0, 1.5 * gain))
-            if miss > 0:
-                goal = np.where(small, swept.volumes + gain * (aim - swept.volumes), aim)
-                weights = weights + self._adjust(swept, goal)
-        assert best is not None
-        return best
-
-    def _error(self, counts: np.ndarray, volumes: np.ndarray, aim: np.ndarray) -> np.ndarray:
-        """Relative error of what each grain is held to: its count, or its sub-voxel volume where it is small."""
-        return (np.where(self.small, volumes, counts) - aim) / self.target
-
-    def _adjust(self, swept: cpu.Sweep, aim: np.ndarray) -> np.ndarray:
-        """Change of the weights that brings the recorded voxels within the tolerance, as far as the records reach."""
-        target = self.target
-        # Errors of counts are noise from grain to grain: Levenberg's term keeps what corrects them local.
-        bare = laplacian_of(*pairs(swept), len(aim))
-        unit, reach = self.unit, self.reach
-        if not self.diagram.quadratic:
-            unit = self._stiffness(bare, swept, target)
-            self.reach = REACH * float(np.median(unit))  # of the next sweep
-        laplacian = bare + diags_array(LOCAL * target / unit)
-        change, inner = np.zeros(len(aim)), 0.5 * self.tolerance
-
-        def excess(change: np.ndarray) -> tuple[np.ndarray, float]:
-            error = self._error(*moved(swept, change, shares=bool(self.small.any())), aim)
-            return error, float((np.maximum(np.abs(error) - inner, 0.0) ** 2).sum())
-
-        error, merit = excess(change)
-        for _ in range(40):
-            if np.abs(error).max() <= 0.9 * self.tolerance:
-                break
-            wrong = np.where(np.abs(error) > inner, error - 0.5 * inner * np.sign(error), 0.0) * target
-            # What does not sum to zero goes to all grains by their volume: evenly, it would drown the smallest ones.
-            step = solve(laplacian, target * (wrong.sum() / target.sum()) - wrong)
-            for damping in (1.0, 0.5, 0.25, 0.1, 0.03):
-                trial = held(change + damping * step, bare, reach)  # the records reach no farther
-                trial_error, trial_merit = excess(trial)
-                if trial_merit < merit:
-                    break
-            else:
-                break
-            change, error, merit = trial, trial_error, trial_merit
-        return change
-
-    def _solution(self, weights: np.ndarray, swept: cpu.Sweep) -> Solution:
-        """Labels, with islands given away where that is wanted, and what they measure; the void left out."""
-        n, labels, tiles = len(self.diagram), None, None
-        diagram, swept_counts = self.diagram.with_weights(torch.from_numpy(weights)), swept.counts[:n]
-        lost, counts = np.zeros(n, np.int64), swept_counts
-        if not self.labels:
-            assert isinstance(diagram, PowerDiagram)
-            tiles = repaired(Tiles(diagram, self.grid)) if self.repair else Tiles(diagram, self.grid)
-            lost, counts = np.bincount(tiles.repairs.before, minlength=n + 1)[1:], counts + gained(tiles.repairs, n)
-        elif self.repair:
-            periodic = np.zeros(3, bool)
-            periodic[3 - self.grid.ndim :] = self.grid.periodic
-            lost = give_away_islands(swept.labels, periodic, n, void=len(weights) > n)
-            counts = np.bincount(swept.labels.ravel(), minlength=n + 1)[1:] if lost.any() else counts
-        if self.labels:
-            labels = torch.from_numpy(swept.labels[0] if self.grid.ndim == 2 else swept.labels)
-        return Solution(
-            diagram=diagram,
-            labels=labels,
-            counts=torch.from_numpy(counts.astype(np.int64)),
-            subvoxel_volumes=torch.from_numpy(swept.volumes[:n] + (counts - swept_counts)),
-            targets=torch.from_numpy(self.target[:n]),
-            lost=torch.from_numpy(lost),
-            small=self.least,
-            tolerance=self.tolerance,
-            seconds=0.0,
-            tiles=tiles,
-        )
-
-    def _tell(self, grid: Grid, error: float, stage: str) -> None:
+    def tell(self, grid: Grid, error: float, stage: str) -> None:
         self.history.append(Step(grid.size, float(error), stage))
         if self.on_step is not None:
             self.on_step(float(error), stage)
-
-
-def _misses(solution: Solution) -> float:
-    counts, volumes, large = solution._errors
-    return float(np.maximum(np.where(large, counts, volumes) - solution.tolerance, 0.0).sum())
 
 
 def _merit(residual: np.ndarray, target: np.ndarray) -> float:

@@ -57,7 +57,8 @@ class Filling:
 
         if self.plain:
             return solve_weights(sites, metrics, volumes, grid, device=self.device, **options)
-        options.pop("labels", None)  # they are always held
+        for name in ("labels", "resumed"):  # labels are always held
+            options.pop(name, None)
         domain = None if self.inside is None else torch.from_numpy(self.inside)
         cost = PowerCost.of(sites, metrics, self.exponent)
         return solve_cells(cost, volumes, grid, void=self.void > 0, domain=domain, **options)

@@ -62,11 +62,11 @@ def solve(
     """
     volumes = torch.from_numpy(layout.volumes)
     cells, rough = untangle(layout, grid, steps=steps, filling=filling)
-    weights, best = rough.diagram.weights, None
+    weights, best, solution = rough.diagram.weights, None, None
     how: dict[str, Any] = {"tolerance": tolerance, "labels": labels, "on_step": _reporter(tolerance, progress)}
     cells = cells._replace(age=torch.zeros_like(cells.age))
     for _ in range(REPEATS):
-        solution = filling.solve(cells.sites, cells.metrics, volumes, grid, start=weights, **how)
+        solution = filling.solve(cells.sites, cells.metrics, volumes, grid, start=weights, resumed=solution, **how)
         if best is None or solution.worst < best.solution.worst:
             best = Solved(solution, int(cells.reshaped.sum()))
         if solution.converged:

@@ -34,7 +34,9 @@ def test_volumes_are_met_as_on_the_cpu(device, n, shape, periodic):
     _, there, problem = pair_of_problems(n, grid, device, spread=0.15)
     found, expected = solved(there), solve_weights(*problem, grid)
     assert found.status == expected.status
-    assert found.subvoxel_volumes.numpy() == pytest.approx(expected.subvoxel_volumes.numpy(), rel=0.015)
+    known = ~expected.subvoxel_volumes.isnan()  # of grains held to them: of the others the CPU does not ask
+    assert found.subvoxel_volumes[known].numpy() == pytest.approx(expected.subvoxel_volumes[known].numpy(), rel=0.015)
+    assert found.counts.numpy() == pytest.approx(expected.counts.numpy(), rel=0.03)
 
 
 def test_newtons_steps_are_those_of_the_cpu(device):

@@ -56,11 +56,13 @@ def test_newton_gone_astray_begins_again_from_there(monkeypatch):
 
     def astray(self, weights):
         begun.append(weights)
-        return polish(self, weights if len(begun) > 1 else weights - 1e3 * np.arange(len(weights)))
+        if len(begun) > 1:
+            return polish(self, weights)
+        far = weights - 1e3 * np.arange(len(weights))
+        return self.measured(far, self.diagram.sweep(far, grid, cpu.Wanted(False, True, -1.0)))
 
     monkeypatch.setattr(Problem, "polish", astray)
-    monkeypatch.setattr(Problem, "newton", lambda self, weights, grid: weights)
-    found = solve_cells(PowerCost.of(sites, metrics, 3.0), volumes, grid, tolerance=0.2, repair=False)
+    found = solve_cells(PowerCost.of(sites, metrics, 3.0), volumes, grid, repair=False)
     assert len(begun) == 2
     assert found.converged
 

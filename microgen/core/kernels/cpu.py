@@ -23,31 +23,26 @@ from microgen.core.kernels.boxes import (
     keep_nearest_images,
     leaf,
     lowest,
-    runners_up,
     second_lowest,
     several_images,
     sieve,
-    variation,
 )
-from microgen.core.kernels.shares import PLANES, Room, share_voxel
+from microgen.core.kernels.interfaces import (
+    Block,
+    Wanted,
+    any_followed,
+    pairs,
+    reach_of,
+    record_block,
+    share_block,
+)
+from microgen.core.kernels.shares import PLANES, Room
 from microgen.core.kernels.tree import SiteTree
 
 COARSE = 16  # voxels of the boxes that search the tree; multiple of ROW and SIDE
 MANY = 16  # candidates of a block from which it pays to sieve them
+EVERY = np.zeros(0, np.int64)
 CHUNKS = 32  # fixed, whatever the number of threads: the order of summation must not depend on it
-
-
-class Wanted(NamedTuple):
-    """What a sweep is to compute."""
-
-    labels: bool
-    volumes: bool
-    reach: float
-    """Voxels that changes of the weights up to `reach` can flip are recorded; negative: none."""
-    shares: bool = True
-    """Record those too whose shares can change; without, sub-voxel volumes do not follow from the records."""
-    counts: bool = True
-    """Without them a part can be labelled in the memory of its labels, however many sites there are."""
 
 
 class Sweep(NamedTuple):
@@ -70,6 +65,7 @@ class Part(NamedTuple):
     labels: np.ndarray  # int32 [end - corner]; shape (1, 1, 1) when not asked for
     corner: np.ndarray  # int64 [3]: first voxel, multiples of COARSE, so that boxes are those of a sweep of the whole
     end: np.ndarray  # int64 [3]: one past the last
+    boxes: np.ndarray  # int64: numbers, rising, of the coarse boxes in it that are swept; of size 0: all
 
 
 class Work(NamedTuple):
@@ -90,12 +86,6 @@ class Work(NamedTuple):
     h: np.ndarray  # float64 [3]: its half-widths
     room: Room  # for one shared voxel
     seen: np.ndarray  # int64 [n + 1]: see several_images
-
-
-@leaf
-def _reach(want):
-    """Gap up to which voxels are recorded, beyond that at which they are shared; two weights change against another."""
-    return want.reach if want.shares else 2 * want.reach
 
 
 @compiled
@@ -132,6 +122,17 @@ def _box(lattice, low, size, margin, offset, c, h):
 
 
 @leaf
+def _own_period(lattice, low, size, margin, offset, c, h):
+    """The same of a box as it lies in the periodic box, and the offset to there."""
+    offset[0], offset[1], offset[2] = 0.0, 0.0, 0.0
+    _box(lattice, low, size, margin, offset, c, h)
+    for a in range(3):
+        if lattice.lengths[a] > 0:
+            offset[a] = np.floor(c[a] / lattice.lengths[a]) * lattice.lengths[a]
+        c[a] -= offset[a]
+
+
+@leaf
 def _fill(lattice, low, size, site, want, out, counts, volumes):
     """A box with one survivor: no voxel needs to be looked at."""
     x, y, z = low[0], low[1], low[2]
@@ -165,78 +166,6 @@ def _tally(lattice, low, site, winner, want, out, counts):
 
 
 @leaf
-def _record(cand, site, ranks, cost, v, point, step, flip, flip_gap, row):
-    """Write down a voxel that may change hands: its three lowest sites, their gaps and variations."""
-    winner = ranks[0]
-    flip[row, 0] = site[winner]
-    for rank in range(1, 3):
-        k = ranks[rank]
-        near = k >= 0 and cost[k, v] < np.inf
-        flip[row, rank] = site[k] if near else site[winner]
-        flip_gap[row, 2 * rank - 2] = cost[k, v] - cost[winner, v] if near else np.inf
-        flip_gap[row, 2 * rank - 1] = variation(cand, winner, k, point, step) if near else 0.0
-
-
-@leaf
-def _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, volumes, area):
-    """Sub-voxel volumes, interface terms and flips of an evaluated block; returns the number of flips so far."""
-    # Whole arrays and indices, no slices: the reference counts of slices are atomic, and a quarter of a sweep's time.
-    cost, low, who, near, room = work.cost, work.low, work.who, work.near, work.room
-    start, step, shape = box.start, box.step, box.shape
-    point, widest, reach = work.point, work.widest, _reach(want)
-    for k in range(m):
-        widest[k] = 0.0
-        for i in range(m):
-            widest[k] = max(widest[k], half[k, i])
-    for r in range(SIDE * SIDE):
-        if r // SIDE >= shape[0] or r % SIDE >= shape[1]:
-            continue
-        point[0], point[1] = start[0] + (r // SIDE) * step[0], start[1] + (r % SIDE) * step[1]
-        for q in range(shape[2]):
-            v = r * ROW + q
-            winner, gap = np.int64(who[0, v]), low[1, v] - low[0, v]
-            volumes[site[winner]] += 1.0
-            if gap >= widest[winner] + max(reach, 0.0):
-                continue
-            point[2] = start[2] + q * step[2]
-            if gap < widest[winner]:
-                near[0], count = winner, 1
-                for k in range(m):
-                    if cost[k, v] - low[0, v] < half[winner, k]:
-                        near[count] = k
-                        count += k != winner
-                if count > 1:
-                    share_voxel(cand, site, near, count, point, step, room, volumes, area)
-            if reach >= 0:
-                second, third = runners_up(cost, m, winner, v)
-                if second >= 0 and gap < reach + (half[winner, second] if want.shares else 0.0):
-                    _record(cand, site, (winner, second, third), cost, v, point, step, flip, flip_gap, used)
-                    used += 1
-    return used
-
-
-@compiled
-def _pairs(site, m, area, chunk, sweep):
-    """Append a block's interface terms."""
-    used = sweep.pair_used[chunk]
-    for i in range(m):
-        for j in range(i + 1, m):
-            if area[i, j] > 0 and site[i] != site[j]:
-                sweep.pair[chunk, used, 0], sweep.pair[chunk, used, 1] = site[i], site[j]
-                sweep.pair_area[chunk, used] = area[i, j]
-                used += 1
-    sweep.pair_used[chunk] = used
-
-
-class _Block(NamedTuple):
-    """Voxels of a small box: first centre (in the coarse box's period), steps, and how many lie in the lattice."""
-
-    start: np.ndarray
-    step: np.ndarray
-    shape: np.ndarray
-
-
-@leaf
 def _costs(lattice, low, m, work, offset, size):
     """Costs of the m candidates in level 3 of the workspace; are several of them images of one site?"""
     for a in range(3):
@@ -265,16 +194,28 @@ def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
     cand, site, step, c, h = work.cand[3], work.site[3], lattice.step, work.c, work.h
     lowest(work.cost, m, work.low, work.who)
     if m > MANY:
-        m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(_reach(want), 0.0), work.local)
+        m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(reach_of(want), 0.0), work.local)
         lowest(work.cost, m, work.low, work.who)
     second_lowest(work.cost, m, work.low)
     area, half = np.zeros((m, m)), np.empty((m, m))
     half_variations(cand, m, c, step, h, work.local, half)
-    box = _Block(work.corner, step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
+    box = Block(work.corner, step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
     flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
-    used = _shares(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
+    used = share_block(box, cand, site, m, work, half, want, flip, flip_gap, used, sweep.volumes[chunk], area)
     sweep.flip_used[chunk] = used
-    _pairs(site, m, area, chunk, sweep)
+    pairs(site, m, area, chunk, sweep)
+    _tally(lattice, low, site, work.who[0], want, out, sweep.counts[chunk])
+
+
+@compiled
+def _watch_block(lattice, low, m, work, want, out, chunk, sweep):
+    """Labels, counts and the voxels that may flip of a block in which no site's volume is followed."""
+    cand, site = work.cand[3], work.site[3]
+    lowest(work.cost, m, work.low, work.who)
+    second_lowest(work.cost, m, work.low)
+    box = Block(work.corner, lattice.step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
+    flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
+    sweep.flip_used[chunk] = record_block(box, cand, site, m, work, want, flip, flip_gap, used)
     _tally(lattice, low, site, work.who[0], want, out, sweep.counts[chunk])
 
 
@@ -300,11 +241,7 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     c, h, offset = np.empty(3), np.empty(3), np.zeros(3)
     size, middle, small = np.full(3, COARSE), np.full(3, COARSE // 2), np.array([SIDE, SIDE, ROW])
     margin = 0.5 if want.volumes else 0.0
-    _box(lattice, start, size, margin, offset, c, h)
-    for a in range(3):
-        if lattice.lengths[a] > 0:
-            offset[a] = np.floor(c[a] / lattice.lengths[a]) * lattice.lengths[a]
-    c -= offset
+    _own_period(lattice, start, size, margin, offset, c, h)
     m = collect(tree, c, h, lattice.lengths, 2 * max(want.reach, 0.0), work.cand[0], work.site[0])
     if m < 0:
         return False
@@ -324,8 +261,10 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
                         if m2:
                             if _costs(lattice, below, m2, work, offset, small):
                                 _keep_nearest(lattice, m2, work)
-                            if want.volumes:
+                            if want.volumes and any_followed(want, work.site, m2):
                                 _measure_block(lattice, below, m2, work, want, out, chunk, sweep)
+                            elif want.volumes:
+                                _watch_block(lattice, below, m2, work, want, out, chunk, sweep)
                             else:
                                 _label_block(lattice, below, m2, work, want, out, sweep, chunk)
     return True
@@ -336,17 +275,49 @@ def _run(tree, lattice, want, out, sweep):
     """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS of the part in memory order."""
     first = out.corner // COARSE
     nx, ny, nz = (out.end + COARSE - 1) // COARSE - first
-    total = nx * ny * nz
+    listed = len(out.boxes) > 0
+    total = len(out.boxes) if listed else nx * ny * nz
     for index in prange(CHUNKS):
         chunk = np.int64(index)  # as outside of parallel loops: what it calls is compiled once
         work = _work(np.int64(512), len(tree.order))
         start = np.empty(3, np.int64)
-        for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
+        for k in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
+            box = out.boxes[k] if listed else k
             start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
             start += first
             start *= COARSE
             while not _coarse(tree, lattice, start, work, want, out, chunk, sweep):
                 work = _work(2 * work.site.shape[1], len(tree.order))
+
+
+@compiled(parallel=True)
+def _touched(tree, lattice, active, slack, out):
+    ny, nz = (lattice.shape[1:] + COARSE - 1) // COARSE
+    for index in prange(CHUNKS):
+        chunk = np.int64(index)
+        work, c, h, offset = _work(np.int64(512), len(tree.order)), np.empty(3), np.empty(3), np.zeros(3)
+        low, size = np.empty(3, np.int64), np.full(3, COARSE)
+        for box in range(chunk * len(out) // CHUNKS, (chunk + 1) * len(out) // CHUNKS):
+            low[0], low[1], low[2] = box // (ny * nz) * COARSE, box // nz % ny * COARSE, box % nz * COARSE
+            _own_period(lattice, low, size, 0.5, offset, c, h)
+            m = -1
+            while m < 0:
+                m = collect(tree, c, h, lattice.lengths, slack, work.cand[0], work.site[0])
+                if m < 0:
+                    work = _work(2 * work.site.shape[1], len(tree.order))
+            m = cull(work.cand[0], work.site[0], m, c, h, lattice.lengths, slack, work.cand[1], work.site[1], work.val)
+            for k in range(m):
+                out[box] |= active[work.site[1, k]]
+
+
+def touched(tree: SiteTree, lattice: Lattice, active: np.ndarray, reach: float) -> np.ndarray:
+    """bool: the coarse boxes, in memory order, of which a site in `active` bool [n] may have a part.
+
+    Or come to have one while no two weights change against each other by more than twice `reach`.
+    """
+    out = np.zeros(int(np.prod(-(-lattice.shape // COARSE))), np.bool_)
+    _touched(tree, lattice, active, 2 * max(reach, 0.0), out)
+    return out
 
 
 def buffers(lattice: Lattice, n: int, *, flips: bool = True) -> Sweep:
@@ -366,15 +337,20 @@ def buffers(lattice: Lattice, n: int, *, flips: bool = True) -> Sweep:
     )
 
 
-def sweep(tree: SiteTree, lattice: Lattice, want: Wanted, room: Sweep | None = None) -> Sweep:
-    """Sweep the lattice; `room` (from `buffers`) is overwritten and returned, so that its pages serve again."""
+def sweep(
+    tree: SiteTree, lattice: Lattice, want: Wanted, room: Sweep | None = None, *, boxes: np.ndarray = EVERY
+) -> Sweep:
+    """Sweep the lattice; `room` (from `buffers`) is overwritten and returned, so that its pages serve again.
+
+    With `boxes`, numbers of coarse boxes in memory order, only these: labels elsewhere are not set.
+    """
     if room is None:
         small = lattice._replace(shape=np.ones(3, np.int64))
         room = buffers(lattice if want.volumes else small, len(tree.order), flips=want.reach >= 0)
     for array in (room.counts, room.volumes, room.pair_used, room.flip_used):
         array.fill(0)
     labels = np.empty(lattice.shape if want.labels else (1, 1, 1), np.int32)
-    _run(tree, lattice, want, Part(labels, np.zeros(3, np.int64), lattice.shape), room)
+    _run(tree, lattice, want, Part(labels, np.zeros(3, np.int64), lattice.shape, boxes), room)
     return room._replace(labels=labels, counts=room.counts.sum(0), volumes=room.volumes.sum(0))
 
 
@@ -385,5 +361,5 @@ def label_part(tree: SiteTree, lattice: Lattice, start: Sequence[int], stop: Seq
     labels = np.empty(end - low, np.int32)
     room = buffers(lattice._replace(shape=np.ones(3, np.int64)), 1, flips=False)
     want = Wanted(True, False, -1.0, counts=False)
-    _run(tree, lattice, want, Part(labels, low, end), room)
+    _run(tree, lattice, want, Part(labels, low, end, EVERY), room)
     return labels[tuple(slice(a - k, b - k) for a, b, k in zip(start, stop, low))]

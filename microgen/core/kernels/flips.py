@@ -14,29 +14,37 @@ from numba import prange
 from microgen.compiled import compiled
 from microgen.core.kernels.cpu import Sweep
 
+GROUPS = 8  # fixed, as the order of summation must not depend on threads; each takes memory for all sites
+
 
 @compiled
 def _share(gap, s):
     return min(max(0.5 - gap / s, 0.0), 1.0) if s > 0 else (1.0 if gap < 0 else 0.0)
 
 
+@compiled
+def _moved_chunk(flip, flip_gap, used, change, shares, counts, volumes):
+    for r in range(used):
+        i, winner, least = flip[r, 0], 0, 0.0
+        for rank in range(1, 3):
+            j, gap, s = flip[r, rank], flip_gap[r, 2 * rank - 2], flip_gap[r, 2 * rank - 1]
+            new = gap + change[i] - change[j]
+            if new < least:
+                winner, least = rank, new
+            if shares:
+                share = _share(new, s) - _share(gap, s)
+                volumes[i] -= share
+                volumes[j] += share
+        if winner > 0:
+            counts[i] -= 1
+            counts[flip[r, winner]] += 1
+
+
 @compiled(parallel=True)
 def _moved(flip, flip_gap, used, change, shares, counts, volumes):
-    for chunk in prange(len(used)):
-        for r in range(used[chunk]):
-            i, winner, least = flip[chunk, r, 0], 0, 0.0
-            for rank in range(1, 3):
-                j, gap, s = flip[chunk, r, rank], flip_gap[chunk, r, 2 * rank - 2], flip_gap[chunk, r, 2 * rank - 1]
-                new = gap + change[i] - change[j]
-                if new < least:
-                    winner, least = rank, new
-                if shares:
-                    share = _share(new, s) - _share(gap, s)
-                    volumes[chunk, i] -= share
-                    volumes[chunk, j] += share
-            if winner > 0:
-                counts[chunk, i] -= 1
-                counts[chunk, flip[chunk, r, winner]] += 1
+    for group in prange(len(counts)):
+        for chunk in range(group * len(used) // len(counts), (group + 1) * len(used) // len(counts)):
+            _moved_chunk(flip[chunk], flip_gap[chunk], used[chunk], change, shares, counts[group], volumes[group])
 
 
 def moved(sweep: Sweep, change: np.ndarray, *, shares: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +52,8 @@ def moved(sweep: Sweep, change: np.ndarray, *, shares: bool) -> tuple[np.ndarray
 
     Without `shares` (or where the sweep did not record them) the volumes are those of the sweep.
     """
-    counts = np.zeros((len(sweep.flip_used), len(change)), np.int64)
+    groups = min(GROUPS, len(sweep.flip_used))
+    counts = np.zeros((groups, len(change)), np.int64)
     volumes = np.zeros(counts.shape)
     _moved(sweep.flip, sweep.flip_gap, sweep.flip_used, change, shares, counts, volumes)
     return sweep.counts + counts.sum(0), sweep.volumes + volumes.sum(0)

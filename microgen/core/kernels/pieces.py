@@ -56,32 +56,33 @@ def joined(first, second, count):
 
 
 @compiled
-def across(labels, before, after, voxels, piece, periodic):
-    """int64 [m, 2]: (piece, label across the face) of each face of some voxels of a slab.
+def across(number, label, begin, before, after, voxels, periodic):
+    """int64 [m, 2]: (piece, piece across the face) of each face of some voxels of a slab to another label, not void.
 
-    `voxels` are flat indices in the slab, `piece` what each belongs to; `before` and `after` are the planes [y, z] of
-    labels on either side of the slab, of size 0 where the volume ends.
+    `number` [x, y, z] are pieces of the slab, which count from `begin` among those of all slabs, `label` [pieces] says
+    what these are; `voxels` are flat indices in the slab, `before` and `after` the planes [y, z] of pieces on either
+    side of the slab, of size 0 where the volume ends.
     """
-    nx, ny, nz = labels.shape
+    nx, ny, nz = number.shape
     out, k = np.empty((6 * len(voxels), 2), np.int64), 0
     for v in range(len(voxels)):
         i = voxels[v]
         x, y, z = i // (ny * nz), i // nz % ny, i % nz
-        own = labels[x, y, z]
+        own = begin + number[x, y, z]
         for axis in range(3):
             for step in (-1, 1):
                 a, b, c = x + step * (axis == 0), y + step * (axis == 1), z + step * (axis == 2)
                 if (not 0 <= b < ny and not periodic[0]) or (not 0 <= c < nz and not periodic[1]):
                     continue
                 b, c = b % ny, c % nz
-                other = np.int32(0)
+                other = own
                 if 0 <= a < nx:
-                    other = labels[a, b, c]
+                    other = begin + number[a, b, c]
                 elif a < 0 and before.size:
-                    other = before[b, c]
+                    other = np.int64(before[b, c])
                 elif a >= nx and after.size:
-                    other = after[b, c]
-                if other != own and other > 0:
-                    out[k, 0], out[k, 1] = piece[v], other
+                    other = np.int64(after[b, c])
+                if label[other] != label[own] and label[other] > 0:
+                    out[k, 0], out[k, 1] = own, other
                     k += 1
     return out[:k]

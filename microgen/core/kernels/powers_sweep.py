@@ -24,7 +24,8 @@ from microgen.core.kernels.boxes import (
     second_lowest,
     several_images,
 )
-from microgen.core.kernels.cpu import CHUNKS, COARSE, Sweep, Wanted, _box, _pairs, _reach, buffers
+from microgen.core.kernels.cpu import CHUNKS, COARSE, Sweep, _box, buffers
+from microgen.core.kernels.interfaces import Wanted, pairs, reach_of
 from microgen.core.kernels.powers import (
     COLUMNS,
     PowerTree,
@@ -172,7 +173,7 @@ def _share(cand, site, m, work, winner, v, step, amount, volumes, area):
 @leaf
 def _shares(cand, site, m, work, low, lattice, start, mask, want, sweep, chunk, area):
     """Sub-voxel volumes, interface terms and flips of an evaluated block."""
-    point, step, shape, reach = work.point, lattice.step, lattice.shape, _reach(want)
+    point, step, shape, reach = work.point, lattice.step, lattice.shape, reach_of(want)
     volumes, flip, flip_gap = sweep.volumes[chunk], sweep.flip[chunk], sweep.flip_gap[chunk]
     widest, used = 0.0, sweep.flip_used[chunk]
     for k in range(m):
@@ -224,7 +225,7 @@ def _block(tree, lattice, low, m, work, offset, mask, want, out, chunk, sweep):
             work.half[k] = half_variation(cand, k, c, h, step)
         area = np.zeros((m, m))
         _shares(cand, site, m, work, low, lattice, start, mask, want, sweep, chunk, area)
-        _pairs(site, m, area, chunk, sweep)
+        pairs(site, m, area, chunk, sweep)
     _tally(low, lattice.shape, site, n, work.who[0], mask, want.labels, out, sweep.counts[chunk])
 
 
