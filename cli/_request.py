@@ -61,7 +61,7 @@ class Request:
     """Folder for one closed STL a grain."""
     stream: bool = False
     """Never hold the voxels: they are made and written part by part, to .zarr, .tif and .csv. A run whose voxels would
-    not fit in memory does so by itself. The files are the same, and it takes some tenth longer."""
+    not fit in memory does so by itself. The files are the same."""
     cluster: str = ""
     """Address of a Dask scheduler (tcp://host:8786) whose workers make the parts of a streamed sample."""
     preview: bool = False
