@@ -145,7 +145,7 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid, *, mask: 
     reporter, missed = job.reporter, None
     with reporter.stage("making the sample", "solve") as progress:
         try:
-            sample = laws.sample(grid, seed=job.common.seed, device=job.device, progress=progress, **mask)
+            sample = laws.sample(grid, seed=job.common.seed, device=job.common.device, progress=progress, **mask)
         except NotConverged as error:
             sample, missed = cast(Microstructure, error.best), error
     statistics: dict[str, Any] = {}
@@ -155,6 +155,8 @@ def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid, *, mask: 
     elif job.request.numbers:
         statistics = _published.compare(sample, job)
         missed = missed or _published.verdict(statistics)
+    if sample.provenance:  # auto leaves to the CPU what no GPU holds
+        job = replace(job, device=sample.provenance.device)
     sample = document(sample, job, scan=scan, statistics=statistics)
     written = save(sample, job.outputs, job) + save_report(sample, job, scan=scan, statistics=statistics)
     written += _look.preview_file(sample, job)

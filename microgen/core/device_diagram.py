@@ -36,11 +36,12 @@ from microgen.errors import EnvironmentProblem
 from microgen.grid import Grid
 
 VOLUME = 2.0**32  # units of a voxel in which shares are summed
-SLOPE = 2.0**38  # units of one voxel over a voxel's own cost in which slopes are; the largest counted is 16 of these
-STEEPEST = 16.0
+SLOPE = 2.0**34  # units of one voxel over a voxel's own cost in which slopes are; the largest counted is 256 of these
+STEEPEST = 256.0
 SPARE = 1.25  # room for lists, in what they needed before
 LEAST = 64  # rows of a list at least
 FEWEST = 64  # blocks of the smallest tile
+LABELLED = 2**16  # blocks that are labelled at a time: some kB each
 
 
 class Sweep(NamedTuple):
@@ -280,7 +281,9 @@ class _Total:
         elif self.shape:
             low, owner = boxes.low[which], owner[which]
             for corner in torch.cartesian_prod(*[torch.arange(0, side, LEAF)] * 3).to(low.device):
-                self._label(low + corner, (owner + 1).int()[:, None].expand(-1, VOXELS))
+                for k in range(0, len(low), LABELLED):
+                    part = slice(k, k + LABELLED)
+                    self._label(low[part] + corner, (owner[part] + 1).int()[:, None].expand(-1, VOXELS))
 
     def count(self, winner: Tensor, low: Tensor) -> None:
         owner = _or(winner.flatten().long(), winner.flatten() >= 0, self.n)
@@ -350,8 +353,19 @@ def kernels_for(device: str) -> Kernels:
 
 def require_memory(grid: Grid, n: int, device: str) -> None:
     """Raise EnvironmentProblem where a sweep of n grains over the grid takes more than the device has free."""
-    if device != "cpu" and memory_need(grid, n) > torch.cuda.mem_get_info(device)[0]:
+    if device != "cpu" and not fits(grid, n, device):
         raise too_large(grid, n, torch.device(device))
+
+
+def fits(grid: Grid, n: int, device: str = "cuda") -> bool:
+    """Has the device memory for a sweep of n grains over the grid?"""
+    return memory_need(grid, n) <= free_memory(device)
+
+
+def free_memory(device: str | torch.device) -> int:
+    """Bytes that a sweep can have: what is free, and what torch keeps of earlier ones."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def memory_need(grid: Grid, n: int) -> int:
@@ -361,9 +375,9 @@ def memory_need(grid: Grid, n: int) -> int:
 
 def too_large(grid: Grid, n: int, device: torch.device) -> EnvironmentProblem:
     """What to say where a sweep does not fit: how much it needs, and the size that would do."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    free = free_memory(device) if device.type == "cuda" else 0
     share = max(0.0, (free - memory_need(grid, n) + 60 * grid.size) / (60 * grid.size))
-    shape = "x".join(str(max(LEAF, int(k * min(1.0, share) ** (1 / 3)))) for k in grid.shape)
+    shape = "x".join(str(max(LEAF, int(k * min(0.8, share) ** (1 / 3)))) for k in grid.shape)
     return EnvironmentProblem(
         f"--device {device.type}: its memory does not hold a sweep of {n} grains on {grid.shape}, which takes about "
         f"{memory_need(grid, n) / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free. About {shape} would fit. "

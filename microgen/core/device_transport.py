@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from microgen.core.device import chosen
-from microgen.core.device_diagram import DeviceDiagram, Flips, Sweep, require_memory
+from microgen.core.device_diagram import DeviceDiagram, Flips, Sweep, fits, require_memory, too_large
 from microgen.core.kernels.islands import give_away_islands
 from microgen.core.polish import LOCAL, MENDED, REACH
 from microgen.core.power_diagram import PowerDiagram
@@ -129,8 +129,10 @@ def on_device(problem: Problem, device: str) -> DeviceProblem | None:
     lacks = "planes" if problem.grid.ndim == 2 else "" if problem.labels else "what is solved without labels"
     if device == "cuda" and lacks:
         raise InvalidParameter("device", expected=f"cpu for {lacks}", got=device, remedy="Use cpu, or auto.")
-    found = "cpu" if lacks else chosen(device, kernels=False)
-    return None if found == "cpu" else DeviceProblem(problem, found)
+    found = chosen("cpu" if lacks and device == "auto" else device, kernels=False)
+    if found == "cpu" or device == "auto" and not fits(problem.grid, len(problem.diagram)):
+        return None
+    return DeviceProblem(problem, found)
 
 
 class DeviceProblem:
@@ -158,9 +160,15 @@ class DeviceProblem:
         return diagram
 
     def solved(self, start: Tensor | None) -> Solution:
-        """The solution, from weights that are known or from coarser grids."""
-        weights = self.coarse_to_fine() if start is None else self._tensor(start)
-        return self.measured(self.newton(weights, self.host.grid)) if self.host.rough else self.polish(weights)
+        """The solution, from weights that are known or from coarser grids.
+
+        Raises EnvironmentProblem where the device has not the memory.
+        """
+        try:
+            weights = self.coarse_to_fine() if start is None else self._tensor(start)
+            return self.measured(self.newton(weights, self.host.grid)) if self.host.rough else self.polish(weights)
+        except torch.OutOfMemoryError:
+            raise too_large(self.host.grid, len(self.unit), torch.device(self.device)) from None
 
     def coarse_to_fine(self) -> Tensor:
         """Newton on sub-voxel volumes, each grid but the finest starting from the weights of the coarser one."""

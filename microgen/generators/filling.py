@@ -75,12 +75,20 @@ class Filling:
         return torch.where(torch.from_numpy(self.inside[tuple(voxel.T)])[:, None], moved, sites)
 
 
-def device_for(asked: str, hindrances: Mapping[str, bool]) -> str:
-    """ "cpu" or "cuda" for auto, cpu or cuda; of the hindrances, those that are there leave a run to the CPU."""
+def device_for(asked: str, hindrances: Mapping[str, bool], *, grid: Grid | None, grains: int) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; of the hindrances, those that are there leave a run to the CPU.
+
+    So does, under auto, a `grid` that is too large for the GPU's memory.
+    """
     from microgen.core.device import chosen
 
     lacks = [name for name, there in hindrances.items() if there]
     if lacks and asked == "cuda":
         remedy = "Use --device cpu (or auto)."
         raise InvalidParameter("device", expected=f"cpu or auto for {lacks[0]}", got=asked, remedy=remedy)
-    return chosen("cpu" if lacks and asked == "auto" else asked, kernels=False)
+    found = chosen("cpu" if lacks and asked == "auto" else asked, kernels=False)
+    if found == "cuda" and asked == "auto" and grid is not None:
+        from microgen.core.device_diagram import fits
+
+        return found if fits(grid, grains) else "cpu"
+    return found

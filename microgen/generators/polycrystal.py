@@ -132,7 +132,7 @@ class Polycrystal:
         """
         from microgen.generators.solve import converged
 
-        device = self.device(device, grid.ndim, beside="" if mask is None else "a mask")
+        device = self.device(device, grid.ndim, beside="" if mask is None else "a mask", grid=grid)
         solved = self._solved(grid, seed, labels=True, mask=mask, device=device, progress=progress)
         assert solved.solution.labels is not None
         grain_id = solved.solution.labels.numpy().astype(np.int32, copy=False)
@@ -148,7 +148,7 @@ class Polycrystal:
     ) -> TiledMicrostructure:
         """The same sample for boxes whose labels do not fit in memory: any part of it, made when it is asked for.
 
-        `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` to the last bit,
+        `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` on the CPU to the last bit,
         and so is the table of grains. On 3-D grids without void or mask, with the exponent 2, on the CPU. Raises as
         `sample` does.
         """
@@ -269,14 +269,16 @@ class Polycrystal:
         inside, told = voxels(mask, grid)
         return Filling(self.exponent, self.void, inside), {"mask": told}
 
-    def device(self, asked: str, ndim: int = 3, *, beside: str = "") -> str:
+    def device(self, asked: str, ndim: int = 3, *, beside: str = "", grid: Grid | None = None) -> str:
         """Where samples are made, "cpu" or "cuda", for what was `asked`: auto, cpu or cuda.
 
-        `beside` names what else of the run only a CPU does. Under auto it then does; under cuda, raises
-        InvalidParameter with that name, and EnvironmentProblem where there is no GPU to be used.
+        `beside` names what else of the run only a CPU does. Under auto it then does, also where the GPU's memory does
+        not hold the `grid`; under cuda, raises InvalidParameter with that name, and EnvironmentProblem where there is
+        no GPU to be used.
         """
         names = {"planes": ndim == 2, "void": self.void > 0, "an exponent other than 2": self.exponent != 2}
-        return device_for(asked, {beside: bool(beside), **names, "cells laguerre": self.cells == "laguerre"})
+        lacks = {beside: bool(beside), **names, "cells laguerre": self.cells == "laguerre"}
+        return device_for(asked, lacks, grid=grid, grains=self.grains)
 
     def configuration(self) -> dict[str, Any]:
         """All parameters as nested dicts of plain values; `from_configuration` is the inverse."""

@@ -145,18 +145,20 @@ def _keep(
         there = pair < end
         image = _image(rows, lengths, tl.load(images + pair, mask=there, other=0), there)
         lead, error, far = _lead(image, rival, cx, cy, cz, hx, hy, hz, lengths)
-        wins = ((lead <= tl.load(slack) + error) | ~known) & ~far & inside
+        wins = (lead <= tl.load(slack) + error) | (pair == winner) | ~known
+        wins = wins & ~far & inside
         tl.store(kept + pair * C + part, wins.to(tl.int8), mask=there & (part < C))
 
 
 def keep(frame: Frame, level: Level, boxes: Boxes, slack: float) -> Tensor:
     """bool [P, C]: may the image own a part of this part of its box?"""
     (b, c), device = boxes.there.shape, level.image.device
-    split = max(1, PROGRAMS // b)
+    split = 1 << max(0, (PROGRAMS // b).bit_length() - 1)  # of few values: each is compiled once
     low = torch.empty((b, split, c), dtype=torch.float64, device=device)
     who = torch.empty((b, split, c), dtype=torch.int64, device=device)
     kept = torch.zeros((len(level.image), c), dtype=torch.int8, device=device)
-    size = {"SPLIT": split, "C": c, "ROWS": ROWS}
+    # Products that are fused with sums here and not there would make one expression two numbers.
+    size = {"SPLIT": split, "C": c, "ROWS": ROWS, "enable_fp_fusion": False}
     centre, half = boxes.centre.contiguous(), boxes.half.contiguous()
     what = (frame.rows, frame.lengths, level.image, level.first, centre, half)
     _best[(b, split)](*what, low, who, **size)

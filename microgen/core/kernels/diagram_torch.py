@@ -149,7 +149,7 @@ def keep(frame: Frame, level: Level, boxes: Boxes, slack: float) -> Tensor:
     for part in chunks:
         kept[part] = _wins_somewhere(frame, level.image[part], box[part], boxes, rows, slack)
     unbeaten = (winner == p)[box]
-    near = torch.where(unbeaten, _anywhere(frame, level, box, boxes), kept)
+    near = torch.where(unbeaten, _anywhere(frame, level, box, boxes), kept | (rank == winner[box]))
     return near & boxes.there[box] & (level.box < b)[:, None]
 
 

@@ -63,7 +63,7 @@ def _cost(candidates, k, odd, begin, count, most, x, y, z):
             other = _value(_candidate(coefficient, j), x, y, z)
             other = tl.where(_near(away, j, x, y, z, per), other, float("inf"))
             other = tl.where(tl.load(site + j) == tl.load(site + k), other, float("inf"))
-            cost = tl.where(tl.where(j < k, other <= cost, other < cost), float("inf"), cost)
+            cost = tl.where(tl.where(j < k, other <= cost, (other < cost) & (j != k)), float("inf"), cost)
     return cost
 
 
@@ -212,7 +212,9 @@ def leaf(some: Blocks, frame: Frame, span: tuple[int, int], *, flips: bool) -> L
     rivals = torch.full((b, VOXELS, 2) if flips else (1,), -1, dtype=torch.int32, **kind)
     gaps = torch.zeros((b, VOXELS, 4) if flips else (1,), dtype=step.dtype, **kind)
     inputs = (*candidates, some.low, frame.shape, step, per)
-    _leaf[(b,)](*inputs, names, shares, rivals, gaps, span[0], b * VOXELS, FLIPS=flips, num_warps=2)
+    _leaf[(b,)](
+        *inputs, names, shares, rivals, gaps, span[0], b * VOXELS, FLIPS=flips, num_warps=2, enable_fp_fusion=False
+    )
     return Leaves(*names, *shares, rivals if flips else None, gaps if flips else None)
 
 
@@ -299,7 +301,9 @@ def eighths(some: Blocks, frame: Frame, at: Tensor) -> Eighths:
     names = torch.full((2, len(at), 8), -1, dtype=torch.int32, device=at.device)
     shares = torch.zeros((2, len(at), 8), dtype=step.dtype, device=at.device)
     inputs = (*candidates, at, len(at), offsets(frame, step.dtype), step, per)
-    _eighth[(triton.cdiv(len(at), FEW),)](*inputs, names, shares, 8 * len(at), E=FEW, num_warps=1)
+    _eighth[(triton.cdiv(len(at), FEW),)](
+        *inputs, names, shares, 8 * len(at), E=FEW, num_warps=1, enable_fp_fusion=False
+    )
     return Eighths(*names, *shares)
 
 
