@@ -148,9 +148,9 @@ class Polycrystal:
     ) -> TiledMicrostructure:
         """The same sample for boxes whose labels do not fit in memory: any part of it, made when it is asked for.
 
-        `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` on the CPU to the last bit,
-        and so is the table of grains. On 3-D grids without void or mask, with the exponent 2, on the CPU. Raises as
-        `sample` does.
+        `microgen.write` brings it to .zarr, .tif and .csv part by part. Labels are those of `sample` on the CPU, to the
+        last bit, and so is the table of grains. On 3-D grids without void or mask, with the exponent 2, on the CPU.
+        Raises as `sample` does.
         """
         from microgen.generators.solve import converged
 
