@@ -120,7 +120,7 @@ def test_lists_that_are_none_are_refused_by_line(tmp_path: Path, text: str, said
 
 def test_a_table_of_fitted_ellipses_is_no_such_list(real_data: Path) -> None:
     with pytest.raises(UnreadableFile, match="expected the number of grains"):
-        read_table(real_data / "ebsd" / "pyapd_lc_steel_grain_file.txt")
+        dream3d_grains.read_table(real_data / "ebsd" / "pyapd_lc_steel_grain_file.txt")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
