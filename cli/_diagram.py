@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 import microgen
-from microgen import Grid, Microstructure, Provenance
+from microgen import Grid, Microstructure
 from microgen.errors import InvalidParameter, MicrogenError
 from microgen.io.grain_lists import SUFFIXES as TABLES, read_table
 
 from . import rerun
 from ._progress import Progress, Reporter
-from ._sites import rebuilt, resolve_grid
+from ._sites import provenance_of, rebuilt, resolve_grid
 from .reconstruct import Wanted, read_grains, show_on
 
 
@@ -29,7 +29,7 @@ class Diagram:
 def read_diagram(path: Path, wanted: Wanted, reporter: Reporter, *, shape: tuple[int, ...] = ()) -> Diagram:
     """The polycrystal of a file: a grain table, a sample, or any map of grains. `shape` is that of a table's volume."""
     if path.suffix.lower() in TABLES:
-        table, made = read_table(path), _provenance(path)
+        table, made = read_table(path), provenance_of(path)
         known = shape or not made or "grid" not in made.configuration
         grid = resolve_grid(table, shape if known else (), (), made)
         return Diagram(rebuilt(table, grid, made), "its own diagram")
@@ -67,7 +67,7 @@ def _has_diagram(ms: Microstructure) -> bool:
 
 def _again(path: Path, ms: Microstructure, progress: Progress) -> Microstructure | None:
     """The sample that the file is of, diagram and all; None where it was not made by laws or has changed since."""
-    made = _provenance(path)
+    made = provenance_of(path)
     if made is None or made.command != "polycrystal" or "converted" in made.configuration:
         return None
     try:
@@ -76,10 +76,3 @@ def _again(path: Path, ms: Microstructure, progress: Progress) -> Microstructure
         return None
     same = sample.grain_id is not None and ms.grain_id is not None and np.array_equal(sample.grain_id, ms.grain_id)
     return sample if same and _has_diagram(sample) else None
-
-
-def _provenance(path: Path) -> Provenance | None:
-    try:
-        return microgen.read_provenance(path)
-    except MicrogenError:
-        return None

@@ -9,7 +9,7 @@ from typing import cast
 
 import microgen
 from microgen import Grid, Microstructure, Phase, Provenance
-from microgen.errors import InvalidParameter, NotConverged, UnreadableFile
+from microgen.errors import InvalidParameter, MicrogenError, NotConverged, UnreadableFile
 from microgen.io.grain_lists import read_table
 from microgen.io.grain_table import GrainTable
 from microgen.provenance import sha256
@@ -32,7 +32,7 @@ def run(job: Job) -> int:
     assert path is not None
     table = read_table(path)
     _refuse_laws(job, table)
-    made = _provenance(path)
+    made = provenance_of(path)
     job = replace(job, inputs={str(path): sha256(path)})
     if already_there(job):
         return 0
@@ -56,6 +56,10 @@ def run(job: Job) -> int:
     fields["island_voxels"] = achieved(sample)["island_voxels"]
     if table.grains.weights is None:
         job.reporter.say(volume_line(achieved(sample)))
+        if apart := achieved(sample)["detached_voxels"]:
+            job.reporter.say(
+                f"note      {apart} voxels lie apart from their grain and stay with it, as its volume needs them"
+            )
     finish(result_object("polycrystal", job.reporter, written, **fields), json=job.common.json)
     _look.preview_window(sample, job)
     if missed is not None:
@@ -103,9 +107,12 @@ def shown(path: Path) -> Microstructure:
 
     Raises UnreadableFile for what is no list of grains, and for lists that say nothing of where the grains are.
     """
-    table, made = read_table(path), _provenance(path)
+    table, made = read_table(path), provenance_of(path)
     grains = table.grains
-    known = grains.weights is not None or (grains.volume_target is not None and not _odd(made))
+    known = grains.weights is not None or grains.volume_target is not None
+    if grains.weights is None and (name := odd(made)):
+        problem = f"was made with {name}, whose volume a table does not give"
+        raise UnreadableFile(path, problem, remedy="microgen rerun makes the sample again.")
     if grains.sites is None or grains.metrics is None or not known:
         raise UnreadableFile(path, "says nothing of where its grains are, so there is nothing to draw")
     own = made.configuration.get("grid") if made else None
@@ -119,7 +126,7 @@ def shown(path: Path) -> Microstructure:
         return cast(Microstructure, error.best)
 
 
-def _odd(made: Provenance | None) -> str:
+def odd(made: Provenance | None) -> str:
     """What sets a sample apart from power diagrams that fill their box, for which weights can be found."""
     laws = made.configuration if made else {}
     usual = {"exponent": 2.0, "void": 0.0, "mask": None}
@@ -133,10 +140,10 @@ def _made_of(sample: Microstructure, path: Path, grid: Grid, tolerance: float) -
     return Provenance("rebuild", configuration, achieved=achieved(sample))
 
 
-def _provenance(path: Path) -> Provenance | None:
+def provenance_of(path: Path) -> Provenance | None:
     try:
         return microgen.read_provenance(path)
-    except UnreadableFile:
+    except MicrogenError:
         return None
 
 
@@ -147,7 +154,7 @@ def _refuse_laws(job: Job, table: GrainTable) -> None:
     if meant or job.request.samples:
         names = ", ".join(f"--{name}" for name in sorted(meant)) or "--samples"
         raise InvalidParameter("--sites", expected="only --shape or --spacing beside it", got=names)
-    odd = _odd(_provenance(job.request.sites)) if job.request.sites and table.grains.weights is None else ""
-    if odd:
+    name = odd(provenance_of(job.request.sites)) if job.request.sites and table.grains.weights is None else ""
+    if name:
         remedy = "microgen rerun makes that sample again."
-        raise InvalidParameter("--sites", expected="a table with weights", got=f"one made with {odd}", remedy=remedy)
+        raise InvalidParameter("--sites", expected="a table with weights", got=f"one made with {name}", remedy=remedy)

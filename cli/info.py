@@ -15,6 +15,7 @@ from microgen.provenance import tool_version
 from ._json import dumps
 from ._result import grid_object
 from ._scan import ScanFacts
+from ._sites import odd, provenance_of
 from ._volume import VolumeFlags, read_by_looks
 
 
@@ -82,7 +83,7 @@ def _table(file: Path) -> tuple[dict[str, Any], list[str]]:
     table = read_table(file)
     axes = "".join(axis for axis, wraps in zip("xyz", table.periodic) if wraps) or "none"
     grains = table.grains
-    known = grains.weights is not None or grains.volume_target is not None
+    known = grains.weights is not None or (grains.volume_target is not None and not odd(provenance_of(file)))
     complete = known and grains.sites is not None and grains.metrics is not None
     facts = {"grains": len(table.grains), "box_um": table.box, "periodic": table.periodic, "rebuildable": complete}
     lines = [

@@ -18,7 +18,7 @@ from microgen.core.cost_diagram import CostDiagram
 from microgen.core.costs import PowerCost
 from microgen.core.formulas import FormulaCost, MixedCost
 from microgen.core.kernels.interfaces import Wanted
-from microgen.core.sinkhorn import sinkhorn_weights
+from microgen.core.sinkhorn import sinkhorn_weights, within_reach
 from microgen.core.solution import SMALL, Solution
 from microgen.core.transport import OnStep, Problem, check_distinct
 from microgen.errors import InvalidParameter
@@ -49,7 +49,7 @@ def solve_cells(
     of `solve_weights`.
 
     `method` is newton; or sinkhorn, for volumes right to some per cent from the values of the costs alone, without
-    polish (see `sinkhorn`). Newton begins from there by itself where it is LOST otherwise.
+    polish and for some 400 cells at most (see `sinkhorn`). Newton begins from there by itself where it is LOST else.
 
     The solution says whether the tolerance was met, and holds the best that was found; it never raises for that. Raises
     InvalidParameter for volumes that are not positive or do not fit the domain, an empty domain, and sites that
@@ -63,8 +63,7 @@ def solve_cells(
     _check_sites(diagram, grid)
     if not 0 < tolerance < 1:
         raise InvalidParameter("tolerance", expected="a number between 0 and 1", got=tolerance, remedy="0.01 is usual.")
-    if method not in ("newton", "sinkhorn"):
-        raise InvalidParameter("method", expected="newton or sinkhorn", got=method)
+    _check_method(method, len(cost))
     problem = Problem(diagram, share, grid, tolerance, repair=repair, on_step=on_step)
     problem.rough, problem.least = rough, small
     problem.small = problem.target < small
@@ -75,10 +74,17 @@ def solve_cells(
         best = problem.measured(*problem.newton(_begin(problem, start, void), grid))
     else:
         best = problem.polish(_begin(problem, start, void))
-        if best.worst > LOST and start is None:
+        if best.worst > LOST and start is None and within_reach(len(cost)):
             again = problem.polish(sinkhorn_weights(diagram, share, grid))
             best = min(best, again, key=lambda solution: solution.worst)
     return replace(best, seconds=time.perf_counter() - began, history=tuple(problem.history))
+
+
+def _check_method(method: str, n: int) -> None:
+    if method not in ("newton", "sinkhorn"):
+        raise InvalidParameter("method", expected="newton or sinkhorn", got=method)
+    if method == "sinkhorn" and not within_reach(n):
+        raise InvalidParameter("method", expected="newton for so many cells", got=f"{method} for {n}")
 
 
 def _begin(problem: Problem, start: Tensor | None, void: bool) -> np.ndarray:

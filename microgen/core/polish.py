@@ -73,7 +73,8 @@ class Polish:
             weights, swept = self._settle(weights, aim, room, near)
             aim = self._made_up(solution := self._solution(weights, swept), swept)
             if best is None or _misses(solution) < 0.9 * _misses(best):
-                state = State(weights, swept.counts, swept.volumes, aim, self.bare) if self.thin else None
+                known = weights, swept.counts, swept.volumes, aim, self.bare, self._same()
+                state = State(*known) if self.thin else None
                 best, failures = replace(solution, state=state), 0
             else:
                 failures += 1
@@ -93,10 +94,15 @@ class Polish:
         diagram, old, state = self.diagram, resumed.diagram, resumed.state
         if not isinstance(diagram, PowerDiagram) or not isinstance(old, PowerDiagram) or state is None:
             return None
+        if state.problem != self._same() or not np.array_equal(resumed.targets.numpy(), self.target):
+            return None
         near = Nearby(old, self.grid, state.weights, state.counts, state.volumes)
         near.grow(((diagram.sites != old.sites).any(1) | (diagram.metrics != old.metrics).flatten(1).any(1)).numpy())
         near.diagram = diagram
         return near if near.share(self.reach) <= WHOLE else None
+
+    def _same(self) -> tuple[object, ...]:
+        return self.grid, self.problem.least, self.problem.repair, len(self.diagram)
 
     def _nearby(self, weights: np.ndarray, swept: cpu.Sweep, aim: np.ndarray) -> Nearby | None:
         """The part of the box that grains still wrong and their neighbours touch; None where that is most of it."""

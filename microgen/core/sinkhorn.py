@@ -25,6 +25,7 @@ from microgen.core.costs import PowerCost
 from microgen.grid import Grid
 
 PAIRS = 10_000_000  # of points and sites that are held: 80 MB
+ENOUGH = 60  # points a cell: with fewer, cells are nowhere near their volumes, after many minutes
 POINTS = 240  # a cell, if there is room: smoothed cells of so many are right to a per cent
 HOT, COLD, COOLING = 4.0, 0.03, 0.7  # temperatures, in the cost of a grain radius, and the factor between two
 RELAXED = 1.6  # below 2, or it does not converge
@@ -32,10 +33,15 @@ NEAR = 0.03  # relative error of smoothed cells at which it cools down ...
 STEPS = 300  # ... or after so many: where costs are far above the temperature volumes come slowly
 
 
+def within_reach(n: int) -> bool:
+    """Are so many cells few enough to be looked at with all their points, some 400 of them?"""
+    return PAIRS // n >= ENOUGH * n
+
+
 def sinkhorn_weights(diagram: CostDiagram, share: np.ndarray, grid: Grid) -> np.ndarray:
     """float64 [n], with the void's last where there is void: weights for volumes `share` [the same], summing to 1.
 
-    Good to some per cent, on a grid of the box of POINTS points a cell. Formulas must be finite.
+    Good to some per cent, on a grid of the box of ENOUGH to POINTS points a cell. Formulas must be finite.
     """
     coarse = _coarse(grid, len(diagram))
     part = diagram.part(coarse).ravel()

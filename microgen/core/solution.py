@@ -40,6 +40,8 @@ class State(NamedTuple):
     aim: np.ndarray
     """float64 [n]: the volumes of cells that make grains right once islands are given away."""
     jacobian: csr_matrix
+    problem: tuple[object, ...]
+    """What must be the same for the next problem, beside the targets."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,8 @@ def rebuild(
 
     Grains without weights get those with which each cell has its `volume_target`, scaled to fill the box, within the
     `tolerance`: the diagram of Buze et al. 2024, arXiv 2403.03571, of grains that were measured. Sites stay where they
-    are, so cells may be in several pieces; their volumes are met with all of them. The grid must then fill the box.
+    are, so cells may be in several pieces: these stay theirs, as their volumes need them, and `detached_voxels` of the
+    provenance counts them. The grid must then fill the box.
 
     Raises InvalidParameter for grains without sites and metrics (a measured scan has none) or without both weights and
     target volumes, NotConverged (with the sample as its `best`) where a volume is not met.
@@ -53,7 +54,9 @@ def rebuild(
         torch.from_numpy(np.asarray(a, np.float64)) for a in (grains.sites, grains.metrics, grains.weights)
     )
     diagram = PowerDiagram(sites, metrics, weights, tuple(lengths), tuple(periodic))
-    return _sample(grains, grid, diagram.labels(grid).numpy(), phases, {"grains": len(grains)})
+    labels = diagram.labels(grid).numpy()
+    islands = _given_away(labels, grid, len(grains))
+    return _sample(grains, grid, labels, phases, {"grains": len(grains), "island_voxels": islands})
 
 
 def _solved(
@@ -80,8 +83,9 @@ def _solved(
     assert solution.labels is not None
     targets, weights = solution.targets.numpy() * grid.cell_measure, solution.diagram.weights.numpy()
     table = replace(grains, weights=weights, volume_target=targets)
-    sample = _sample(table, grid, solution.labels.numpy(), phases, solution.figures)
-    return converged(sample, solution)
+    labels = solution.labels.numpy()
+    figures = {**solution.figures, "detached_voxels": _given_away(labels.copy(), grid, len(grains))}
+    return converged(_sample(table, grid, labels, phases, figures), solution)
 
 
 def _solution(grains: Grains, grid: Grid, tolerance: float) -> Solution:
@@ -99,11 +103,6 @@ def _solution(grains: Grains, grid: Grid, tolerance: float) -> Solution:
 def _sample(
     grains: Grains, grid: Grid, labels: np.ndarray, phases: Sequence[Phase], achieved: dict[str, Any]
 ) -> Microstructure:
-    """The labels, which are changed: islands are given away."""
-    from microgen.core.kernels.islands import give_away_islands
-
-    wrap = np.array((False,) * (3 - grid.ndim) + grid.periodic)
-    islands = give_away_islands(labels if grid.ndim == 3 else labels[None], wrap, len(grains))
     counts = np.bincount(labels.ravel(), minlength=len(grains) + 1)[1:]
     names = tuple(phases) or tuple(Phase(f"phase {k}") for k in range(int(grains.phase_id.max(initial=0)) + 1))
     return Microstructure(
@@ -112,5 +111,13 @@ def _sample(
         names,
         labels,
         grains=replace(grains, volume=counts * grid.cell_measure),
-        provenance=Provenance("rebuild", achieved={**achieved, "island_voxels": int(islands.sum())}),
+        provenance=Provenance("rebuild", achieved=achieved),
     )
+
+
+def _given_away(labels: np.ndarray, grid: Grid, n: int) -> int:
+    """How many voxels of the labels lay apart from their grain and were given to a neighbour, in place."""
+    from microgen.core.kernels.islands import give_away_islands
+
+    wrap = np.array((False,) * (3 - grid.ndim) + grid.periodic)
+    return int(give_away_islands(labels if grid.ndim == 3 else labels[None], wrap, n).sum())

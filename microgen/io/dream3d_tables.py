@@ -87,7 +87,7 @@ def _colours(volume: GrainVolume) -> np.ndarray:
 
 @contextmanager
 def created(path: Path, content: Content) -> Iterator[h5py.File]:
-    """A new file, with as much room on the disk as it needs. Raises OSError.
+    """A new file. Raises OSError, before it begins where the disk lacks the room.
 
     HDF5 that finds the disk full in the middle leaves objects that it can neither write nor close, and crashes.
     """

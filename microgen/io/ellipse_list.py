@@ -34,7 +34,7 @@ def read_table(path: str | Path) -> GrainTable:
     path = Path(path)
     if path.stat().st_size > _LARGEST:
         raise UnreadableFile(path, f"is larger than {_LARGEST} bytes, too large for a list of grains")
-    lines = read_lines(path)
+    lines = [line.replace(",", " ") for line in read_lines(path)]
     table = parse_table(path, lines, 1, columns=len(HEAD))
     values = table.values[:, : len(HEAD)]
     table.refuse(~np.isfinite(values).all(axis=1) | (np.abs(values) > 1e9).any(axis=1), "holds no finite number")

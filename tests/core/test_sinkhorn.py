@@ -84,3 +84,10 @@ def test_costs_that_vary_by_powers_of_ten_keep_their_cells():
     weights = sinkhorn_weights(diagram, volumes.numpy() / 900, grid)
     swept = diagram.sweep(weights, grid, cpu.Wanted(False, True, -1.0))
     assert np.abs(swept.volumes / 90 - 1).max() < 0.2
+
+
+def test_more_cells_than_it_can_look_at_are_refused():
+    grid = Grid((60, 60), (1.0, 1.0))
+    sites, metrics, volumes = problem(0, 900, grid)
+    with pytest.raises(InvalidParameter, match="newton for so many cells"):
+        solve_cells(PowerCost.of(sites, metrics), volumes, grid, method="sinkhorn")

@@ -10,6 +10,7 @@ import pytest
 from microgen import Grid, Polycrystal, rebuild
 from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.io.grain_lists import read_table
+from microgen.microstructure import Grains
 
 HEAD = "# X_1 X_2 a b theta areas grain_color_map_1\n"
 ROW = "{:.15g} {:.15g} {:.15g} {:.15g} {:.15g} {:.15g} 0.5\n"
@@ -59,8 +60,30 @@ def test_weights_are_found_for_the_volumes(tmp_path: Path) -> None:
     assert ms.provenance.achieved["status"] == "converged"
     again = rebuild(ms.grains, grid, lengths=table.box, periodic=table.periodic)
     assert np.array_equal(ms.grain_id, again.grain_id)  # type: ignore[arg-type]
-    assert ms.provenance.achieved["island_voxels"] == 0
+    assert ms.provenance.achieved["detached_voxels"] == 0
     assert np.allclose(ms.grains.volume, ms.grains.volume_target, rtol=0.01)
+
+
+def test_pieces_that_lie_apart_stay_with_their_grain_and_are_counted() -> None:
+    # a flat cell between two round ones, behind a third: its volume is met with both of its pieces
+    sites = np.array([[5.0, 5.0], [5.0, 5.3], [5.0, 9.0]])
+    metrics = np.array([np.diag([0.02, 2.0]), np.eye(2) * 0.3, np.eye(2) * 0.1])
+    grains = Grains(np.zeros(3, np.int16), np.eye(4)[[0] * 3], np.ones(3), np.array([30.0, 20.0, 50.0]), sites, metrics)
+    ms = rebuild(grains, Grid((100, 100), (0.1, 0.1)), lengths=(10.0, 10.0), periodic=(False, False))
+    counts = np.bincount(ms.grain_id.ravel())[1:]  # type: ignore[union-attr]
+    assert ms.provenance is not None
+    assert ms.provenance.achieved["status"] == "converged"
+    assert np.allclose(counts, (3000, 2000, 5000), rtol=0.01)
+    again = rebuild(ms.grains, ms.grid, lengths=(10.0, 10.0), periodic=(False, False))  # type: ignore[arg-type]
+    assert again.provenance is not None
+    assert again.provenance.achieved["island_voxels"] == ms.provenance.achieved["detached_voxels"] > 0
+
+
+def test_commas_may_part_the_columns(tmp_path: Path) -> None:
+    listed(tmp_path / "a.txt")
+    (tmp_path / "b.txt").write_text((tmp_path / "a.txt").read_text().replace(" ", ","))
+    first, second = (read_table(tmp_path / name).grains for name in ("a.txt", "b.txt"))
+    assert np.array_equal(first.metrics, second.metrics)  # type: ignore[arg-type]
 
 
 def test_volumes_that_do_not_fill_the_box_and_parts_of_it_are_refused(tmp_path: Path) -> None:
