@@ -71,6 +71,6 @@ def _broken() -> str:
 
     try:
         torch.zeros(1, device="cuda").add_(1).item()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter of a build without CUDA
         return f"torch cannot use the GPU ({str(error).splitlines()[0]})"
     return ""

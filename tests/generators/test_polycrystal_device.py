@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from microgen.core import device_transport
+from microgen.core import device as device_module, device_transport
 from microgen.core.device_transport import DeviceProblem
 from microgen.errors import EnvironmentProblem, InvalidParameter
 from microgen.generators.laws import SizeLaw
@@ -44,6 +44,8 @@ def test_a_sample_has_the_laws_of_the_cpus_and_meets_its_volumes(device, monkeyp
 def test_what_only_a_cpu_does_is_left_to_it_or_refused_by_name(laws, ndim, beside, named, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(device_module, "_broken", lambda: "")
+    monkeypatch.setattr(device_module, "has_kernels", lambda: True)
     made = Polycrystal(grains=5, **laws)
     assert made.device("auto", ndim, beside=beside) == "cpu"
     assert Polycrystal(grains=5).device("auto") == "cuda"
