@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from test_device_diagram import cells_on
@@ -16,6 +12,7 @@ from microgen.core.device_diagram import DeviceDiagram
 
 pytest.importorskip("triton", reason="no triton for this machine: the GPU kernels cannot be run")
 from microgen.core.kernels import diagram_cuda, leaf_cuda, leaf_torch  # noqa: E402
+from tests.core.compiling import require_compiles
 
 GPU = torch.cuda.is_available()
 
@@ -75,13 +72,8 @@ for kernel, floats in ((_best, "*fp64"), (_keep, "*fp64"), (_leaf, "*fp32"), (_e
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="triton compiles for GPUs on Linux only")
 def test_kernels_compile_for_a_gpu_that_is_not_there() -> None:
-    environment = {**os.environ, "TRITON_INTERPRET": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    require_compiles(COMPILED)
 
 
 class Asked(TorchDispatchMode):
