@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import prange
-from scipy.sparse import coo_matrix, csr_matrix, diags_array
+from functools import cache
 
-from microgen.compiled import compiled
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix, diags_array
+from scipy.sparse.linalg import cg
+from threadpoolctl import ThreadpoolController
+
 from microgen.core.kernels import cpu
 
 
@@ -49,48 +51,15 @@ def solve_among(laplacian: csr_matrix, residual: np.ndarray, active: np.ndarray)
 def gradients(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
     """x with matrix x = right, to 1e-4 of its norm: preconditioned conjugate gradients, symmetric semidefinite matrix.
 
-    Sums are taken in one order whatever the number of threads; those of BLAS are not, and wait for one another where
-    cores are busy.
+    BLAS takes one thread: the sums of several depend on how many they are, and wait for one another on busy cores.
     """
     diagonal = matrix.diagonal()
     scale = np.where(diagonal > 0, 1 / np.maximum(diagonal, 1e-300), 0.0)
-    return _gradients(matrix.indptr, matrix.indices, matrix.data, scale, np.ascontiguousarray(right), 1e-4, 300)
+    with _blas().limit(limits=1, user_api="blas"):
+        return cg(matrix, right, rtol=1e-4, maxiter=300, M=diags_array(scale))[0]
 
 
-@compiled(parallel=True)
-def _times(indptr, indices, data, x, out):
-    for i in prange(len(out)):
-        total = 0.0
-        for k in range(indptr[i], indptr[i + 1]):
-            total += data[k] * x[indices[k]]
-        out[i] = total
-
-
-@compiled
-def _dot(a, b):
-    total = 0.0
-    for i in range(len(a)):
-        total += a[i] * b[i]
-    return total
-
-
-@compiled
-def _gradients(indptr, indices, data, scale, right, near, rounds):
-    x, r = np.zeros(len(right)), right.copy()
-    z = scale * r
-    p, q = z.copy(), np.empty(len(right))
-    rz, enough = _dot(r, z), near * near * _dot(r, r)
-    for _ in range(rounds):
-        if _dot(r, r) <= enough:
-            break
-        _times(indptr, indices, data, p, q)
-        pq = _dot(p, q)
-        if pq <= 0.0:  # in the null space: nothing more to gain
-            break
-        step = rz / pq
-        x += step * p
-        r -= step * q
-        z = scale * r
-        rz, before = _dot(r, z), rz
-        p = z + (rz / before) * p
-    return x
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries that are loaded: to look for them takes longer than to solve."""
+    return ThreadpoolController()
