@@ -104,7 +104,7 @@ def test_cavities_and_parts_and_what_is_inside_out() -> None:
 @pytest.mark.parametrize("thick", [0.02, 0.3, 1.0, 2.5])
 def test_walls_are_measured_however_thin_and_tilted(thick: float) -> None:
     plate = turned(box((40.0, 40.0, thick)))
-    found = mesh_walls(plate, 0.5)
+    found = mesh_walls(plate, 0.5).thickness
     assert np.quantile(found, [0.01, 0.5]) == pytest.approx(thick, rel=0.06)
     assert len(found) * 0.5**2 == pytest.approx(40**2, rel=0.45)
 
@@ -113,6 +113,14 @@ def test_a_thin_sheet_beside_a_block_is_found_and_a_ball_has_none() -> None:
     sheet = box((50, 50, 0.05), at=(0, 0, 60))
     assert inspect(together(box((50, 50, 50)), sheet)).min_wall_mm == pytest.approx(0.05, rel=0.01)
     assert inspect(ball()).min_wall_mm == pytest.approx(6.0, rel=0.05)
+
+
+def test_slivers_that_the_box_cuts_off_are_told_apart_from_walls() -> None:
+    slivers = [box((30, 30, 0.1)), box((0.1, 30, 30), at=(29.9, 0, 5))]  # on two sides of the box of all
+    found = inspect(together(*slivers, box((25, 30, 2), at=(2, 0, 10)), box((25, 30, 3), at=(2, 0, 32))))
+    assert (found.min_wall_mm, found.min_wall_uncut_mm) == (pytest.approx(0.1), pytest.approx(2.0))
+    alone = inspect(slivers[0])
+    assert (alone.min_wall_mm, alone.min_wall_uncut_mm) == (pytest.approx(0.1), None)
 
 
 def test_a_resolution_can_be_asked_for_within_reason() -> None:

@@ -67,14 +67,13 @@ def inspection_object(found: Inspected, *, density: float | None = None) -> dict
     """All figures as plain values: of the file as a whole and, where it has several, of each object."""
     each = [found for _, found in found.objects]
     sums = ("parts", "area_mm2", "euler", "euler_surface", "volume_mm3", "trapped_voids", "triangles", "inside_out")
-    walls = [one.min_wall_mm for one in each if one.min_wall_mm is not None]
     whole: dict[str, Any] = {
         "watertight": all(one.watertight for one in each),
         "manifold": all(one.manifold for one in each),
         **{name: _sum([getattr(one, name) for one in each]) for name in sums},
         "self_intersections": _sum([one.self_intersections for one in each]),
         "bbox_mm": [b - a for a, b in zip(found.low, found.high)],
-        "min_wall_mm": min(walls) if walls else None,
+        **{name: _least([getattr(one, name) for one in each]) for name in ("min_wall_mm", "min_wall_uncut_mm")},
         "resolution_mm": max((one.resolution_mm or 0.0 for one in each), default=0.0) or None,
         "overhang": sum(one.overhang * one.area_mm2 for one in each) / max(sum(one.area_mm2 for one in each), 1e-300),
         **_faults([asdict(one.faults) for one in each]),
@@ -105,6 +104,10 @@ def _sum(values: list[Any]) -> Any:
     return None if None in values else sum(values)
 
 
+def _least(values: list[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)
+
+
 def _mass(volume: float | None, density: float) -> float | None:
     """g, of mm³ and g/cm³."""
     return None if volume is None else volume * density / 1000
@@ -126,13 +129,21 @@ def inspection_lines(found: Inspected, *, density: float | None = None) -> Itera
         measures = f"{figures['volume_mm3']:.4g} mm³{mass}, {figures['area_mm2']:.4g} mm²"
         yield f"solid     {measures}, parts {figures['parts']}"
         yield f"cavities  {figures['trapped_voids']} closed; Euler number {figures['euler']}"
-    if figures["min_wall_mm"] is not None:
-        able = ", ".join(name for name, limit in PRINTERS.items() if figures["min_wall_mm"] >= limit) or "no printer"
-        voxels = f"measured with voxels of {figures['resolution_mm']:.3g} mm"
-        yield f"walls     thinnest {figures['min_wall_mm']:.3g} mm: thick enough for {able} ({voxels})"
+    yield from _walls(figures)
     yield f"overhang  {figures['overhang']:.0%} of the surface faces down by more than 45°"
     if len(found.objects) > 1:
         yield from _each(found)
+
+
+def _walls(figures: dict[str, Any]) -> Iterator[str]:
+    thinnest, uncut = figures["min_wall_mm"], figures["min_wall_uncut_mm"]
+    if thinnest is None:
+        return
+    able = ", ".join(name for name, limit in PRINTERS.items() if thinnest >= limit) or "no printer"
+    voxels = f"measured with voxels of {figures['resolution_mm']:.3g} mm"
+    yield f"walls     thinnest {thinnest:.3g} mm: thick enough for {able} ({voxels})"
+    if uncut is not None and uncut > 1.1 * thinnest:
+        yield f"note      slivers at the sides of the box are thinnest: elsewhere walls have {uncut:.3g} mm or more"
 
 
 def _remarks(figures: dict[str, Any]) -> Iterator[str]:

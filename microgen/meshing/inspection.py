@@ -10,7 +10,7 @@ from microgen.errors import InvalidParameter
 from microgen.meshing.faults import Faults, collapsed, faults, told
 from microgen.meshing.level_set import PRINTERS
 from microgen.meshing.mesh import TriangleMesh, area, is_watertight, overhang, shells
-from microgen.meshing.mesh_walls import VOXELS, mesh_walls, resolution_of
+from microgen.meshing.mesh_walls import VOXELS, Walls, mesh_walls, resolution_of
 
 FINEST = 400_000_000
 """Voxels above which a resolution is refused."""
@@ -37,6 +37,8 @@ class Inspection:
     """V - E + F."""
     min_wall_mm: float | None
     """Walls on all but a hundredth of the surface are thicker; None where there is none to measure."""
+    min_wall_uncut_mm: float | None
+    """The same without walls that have a side of the box on one side: a cut through a sample leaves slivers there."""
     resolution_mm: float | None
     """Of the voxels that walls thicker than six of them were measured with; thinner ones were met by rays as dense."""
     thin: dict[str, float] | None
@@ -67,7 +69,8 @@ def inspect(mesh: TriangleMesh, *, resolution: float | None = None, voxels: int 
     pieces, piece = shells(whole) if len(whole.triangles) else (np.zeros(0), np.zeros(0, int))
     wrong = _inside_out(whole, pieces, piece) if found.oriented else np.zeros(len(pieces), bool)
     turned = np.where(wrong, -pieces, pieces)
-    thick = mesh_walls(whole, h) if found.oriented and len(pieces) else np.zeros(0)
+    measured = mesh_walls(whole, h) if found.oriented and len(pieces) else Walls(np.zeros(0), np.zeros(0, bool))
+    thick = measured.thickness
     # A ball has its walls in one point: what counts is how much of the surface bounds a thin one.
     known = max(len(thick), area(whole) / (2 * h**2))
     closed = found.oriented and bool(len(pieces))
@@ -81,7 +84,8 @@ def inspect(mesh: TriangleMesh, *, resolution: float | None = None, voxels: int 
         bbox_mm=tuple(float(side) for side in np.ptp(mesh.points, axis=0)),
         euler=surface // 2 if closed else None,
         euler_surface=surface,
-        min_wall_mm=_thinnest(thick, known) if len(thick) else None,
+        min_wall_mm=_thinnest(thick, known),
+        min_wall_uncut_mm=_thinnest(thick[~measured.cut], known),
         resolution_mm=h if closed else None,
         thin={name: float((thick < limit).sum() / known) for name, limit in PRINTERS.items()} if closed else None,
         trapped_voids=int((turned < 0).sum()) if closed else None,
@@ -109,7 +113,9 @@ def _crossing(mesh: TriangleMesh) -> np.ndarray | None:
     return crossing(mesh.points, mesh.triangles)
 
 
-def _thinnest(thick: np.ndarray, known: float) -> float:
+def _thinnest(thick: np.ndarray, known: float) -> float | None:
+    if not len(thick):
+        return None
     rank = min(int(0.01 * known), len(thick) - 1)
     return float(np.partition(thick, rank)[rank])
 

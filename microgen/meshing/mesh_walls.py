@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from microgen.meshing.clip import signed_distance
@@ -25,8 +27,22 @@ def resolution_of(mesh: TriangleMesh, voxels: int = VOXELS) -> float:
     return max(float(sides.prod() / voxels) ** (1 / 3), float(sides.max()) / LONGEST, 1e-12)
 
 
-def mesh_walls(mesh: TriangleMesh, h: float) -> np.ndarray:
-    """Thickness of the walls inside a closed surface, mm [n], each wall as often as it has h² of area, about.
+FLAT = 1e-3
+"""Voxels from a side of the box within which a surface lies on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walls:
+    """Walls inside a closed surface, each as often as it has h² of area, about."""
+
+    thickness: np.ndarray
+    """float64 [n], mm."""
+    cut: np.ndarray
+    """bool [n]: one side is a side of the surface's box, as where a sample was cut out: every cut leaves slivers."""
+
+
+def mesh_walls(mesh: TriangleMesh, h: float) -> Walls:
+    """The walls inside a closed surface.
 
     The surface is put onto voxels of `h` mm by the parity of rays along the three axes, and measured as `walls` does.
     Walls below six voxels are measured where a ray goes through them: from one surface to the next, which turns the
@@ -36,12 +52,15 @@ def mesh_walls(mesh: TriangleMesh, h: float) -> np.ndarray:
     shape = tuple(int(n) + 2 * MARGIN for n in np.ceil(np.ptp(mesh.points, axis=0) / h))
     triangles = ((mesh.points - low) / h + MARGIN - 0.5)[mesh.triangles]
     thick = walls(signed_distance(triangles, shape), np.ones(3))
-    thin = np.concatenate([_thin(triangles, shape, axis) for axis in range(3)])
-    return h * np.concatenate([thick[thick >= RESOLVED], thin[thin < RESOLVED]])
+    thick = thick[thick >= RESOLVED]
+    found = [_thin(triangles, shape, axis) for axis in range(3)]
+    thin, cut = (np.concatenate(part) for part in zip(*found))
+    cut = np.append(np.zeros(len(thick), bool), cut[thin < RESOLVED])
+    return Walls(h * np.append(thick, thin[thin < RESOLVED]), cut)
 
 
-def _thin(triangles: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
-    """Thickness in voxels at the walls that face an axis more than the other two: each wall is met once."""
+def _thin(triangles: np.ndarray, shape: tuple[int, ...], axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Thickness in voxels at the walls that face an axis more than the other two, each met once; which the box cuts."""
     order = [k for k in range(3) if k != axis] + [axis]
     line, height, which = ray_crossings(triangles[:, :, order], tuple(shape[k] for k in order))
     order = np.lexsort((height, line))
@@ -56,4 +75,6 @@ def _thin(triangles: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarra
     faces = (np.einsum("ij,ij->i", n, m) < FACING) & (np.abs(n).argmax(axis=1) == axis)
     mean = (n - m)[faces]
     chord = (height[enters + 1] - height[enters])[faces]
-    return chord * np.abs(mean[:, axis]) / np.linalg.norm(mean, axis=1)
+    sides = triangles[:, :, axis].min(), triangles[:, :, axis].max()
+    low, high = (np.abs(height[k] - side) < FLAT for k, side in ((enters, sides[0]), (enters + 1, sides[1])))
+    return chord * np.abs(mean[:, axis]) / np.linalg.norm(mean, axis=1), (low | high)[faces]
