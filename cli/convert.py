@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
 from ._request import demand
 from ._result import finish, grid_object, result_object
-from ._volume import VolumeFlags, read_by_looks
+from ._volume import RawFlags, read_by_looks
 
 
 def convert(
@@ -35,6 +35,7 @@ def convert(
     format: str | None = None,
     input_format: str | None = None,
     labels: bool = False,
+    raw: RawFlags = RawFlags(),  # noqa: B008 - frozen
     dry_run: bool = False,
     talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
@@ -60,7 +61,7 @@ def convert(
     reporter = Reporter(quiet=talk.quiet)
     outputs = _outputs(out, format)
     outputs.check(overwrite=talk.overwrite)
-    step = {"file": str(file), "format": input_format, "labels": labels, "spacing_um": list(spacing)}
+    step = {"file": str(file), "format": input_format, "labels": labels, "spacing_um": list(spacing), **asdict(raw)}
     with reporter.stage("reading", "read"):
         sample = taken(file, step)
         sample = replace(sample, provenance=_provenance(sample, file, step))
@@ -88,7 +89,8 @@ def taken(file: Path, step: Mapping[str, Any]) -> Microstructure:
     if file.suffix.lower() == ".csv" and not step["format"]:
         remedy = f"Its volume comes again by: microgen polycrystal --sites {file} --out rve.vti"
         raise UnsupportedFormat(f"{file}: a grain table holds no voxels. {remedy}")
-    sample = read_by_looks(file, step["format"], VolumeFlags())
+    raw = RawFlags(raw_shape=tuple(step.get("raw_shape", ())), raw_type=step.get("raw_type", ""))
+    sample = read_by_looks(file, step["format"], raw)
     if step["labels"]:
         sample = _as_labels(sample, file)
     return resized(sample, tuple(step["spacing_um"]))

@@ -37,7 +37,8 @@ def write(ms: Microstructure, path: str | Path) -> None:
     Raises InvalidParameter for planes and for grains, NotPrintable when nothing is solid or the surface is not closed.
     """
     if ms.grain_id is not None:
-        remedy = "Grains that touch make no closed surface together: use .3mf, or one STL a grain (--stl-grains)."
+        touch = "Grains that touch make no closed surface together"
+        remedy = f"{touch}: use .3mf, or one STL a grain (microgen mesh FILE --each-grain --out FOLDER)."
         raise InvalidParameter("sample", expected="a level set or phases for one STL", got="grains", remedy=remedy)
     write_mesh(printable_solid(ms).mesh, path)
 

@@ -123,6 +123,18 @@ def test_grey_values_of_others_and_labels_of_others(microgen, tmp_path: Path) ->
     assert np.array_equal(labels_of("b.vti"), values)
 
 
+def test_bare_values_are_told_of_by_flags_and_taken_again_so(microgen, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 60000, (5, 4, 3)).astype(">u2")
+    Path("bare.raw").write_bytes(values.tobytes(order="F"))
+    flags = ("--raw-shape", 5, 4, 3, "--raw-type", ">u2", "--spacing", "2um")
+    assert microgen("convert", "bare.raw", "a.npz", *flags).code == 0
+    assert np.array_equal(read("a.npz").grey, values)  # type: ignore[arg-type]
+    assert microgen("rerun", "a.npz", "--out", "b.npz").code == 0
+    assert np.array_equal(read("b.npz").grey, values)  # type: ignore[arg-type]
+    short = microgen("convert", "bare.raw", "c.npz", "--raw-shape", 5, 4, 4, "--raw-type", ">u2")
+    assert (short.code, Path("c.npz").exists()) == (4, False)
+
+
 def test_a_scan_keeps_its_points(microgen) -> None:
     scan = ROOT / "data" / "dual_phase.ang"
     assert microgen("convert", scan, "a.npz", "b.vti", "--quiet").code == 0
