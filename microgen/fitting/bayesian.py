@@ -1,7 +1,9 @@
-"""The loop of a Bayesian fit: starts, search, candidates again on fresh seeds, and what the data say of each parameter.
+"""The loop of a Bayesian fit: starts, search, candidates on fresh seeds, and what the data say of each parameter.
 
-All samples of the search share their random numbers, so that two of them differ by their parameters; what is reported
-is measured on seeds that the search never saw.
+Each sample of the search has random numbers of its own. Sharing them makes samples differ by their parameters alone,
+but then a search fits the parameters to what is odd in that one draw: on bone, candidates that were seen at 0.25 and
+0.27 came out at 0.38 and 0.43 on fresh seeds, behind the start. The models tell noise from trend, candidates are
+ranked by them, and what is reported is measured on seeds that the search never saw.
 """
 
 from __future__ import annotations
@@ -13,11 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from microgen.fitting.search import GaussianProcess, make_search
+from microgen.fitting.composite import Composite, Parts
+from microgen.fitting.search import make_search
 from microgen.fitting.space import Space
 from microgen.fitting.trials import Runner, Trial, Wanted
 from microgen.generators.ensemble import member_seed
 
+SEARCHED, RESERVED = (
+    2_000_000,
+    1_000_000,
+)  # where the numbers of members begin whose seeds the search, and fresh samples, take
 BATCH = 4  # points asked for at once; the same whatever the number of workers, so that results are
 FRESH = "fresh"  # stage of the samples that the search never saw
 FINALISTS, SEEDS = 3, 3  # candidates that are made again, and their fresh seeds
@@ -76,18 +83,19 @@ class Plan:
         return self.evaluations + self.finalists * self.fresh
 
 
-def optimise(space: Space, plan: Plan, runner: Runner) -> Outcome:
+def optimise(space: Space, plan: Plan, runner: Runner, *, beside: Space | None = None) -> Outcome:
     """Search the space, knowing what the runner made before, and settle on one point.
 
-    Trials may have parameters beside those of the space, which the problem sets by itself: each trial that is asked for
-    begins with those of the nearest trial so far.
+    Trials may have parameters `beside` those of the space, which the problem sets by itself: each trial that is asked
+    for begins with those of the nearest trial so far.
     """
     here = [t for t in runner.trials if _in(space, t.parameters)]
     searcher = make_search(plan.search, len(space), seed=plan.seed, first=0 if here else 2 * len(space))
-    _tell(searcher, space, here)
-    status = _searched(space, searcher, plan, runner)
-    found = settled(plan, runner, status)
-    if isinstance(searcher, GaussianProcess) and searcher.model() is not None:
+    told = Space(space.parameters + (beside.parameters if beside else ()))
+    _tell(searcher, told, here)
+    status = _searched(space, searcher, plan, runner, told)
+    found = settled(plan, runner, status, _expected(space, searcher, runner.trials, told))
+    if isinstance(searcher, Composite) and searcher.informed:
         terms = max(len(t.distances) for t in found.trials)
         return replace(found, estimates=found.estimates | profiles(space, searcher, found, terms))
     return found
@@ -98,7 +106,7 @@ def corrected(plan: Plan, runner: Runner) -> Outcome:
     return settled(plan, runner, "inside" if any(t.inside for t in runner.trials) else "budget")
 
 
-def _searched(space: Space, searcher: Any, plan: Plan, runner: Runner) -> str:
+def _searched(space: Space, searcher: Any, plan: Plan, runner: Runner, told: Space) -> str:
     """Ask and tell until the budget is spent, or a trial is as near as the data can tell."""
     while True:
         if len(runner.trials) >= plan.least and any(t.inside for t in runner.trials):
@@ -107,9 +115,12 @@ def _searched(space: Space, searcher: Any, plan: Plan, runner: Runner) -> str:
         if left <= 0:
             return "inside" if any(t.inside for t in runner.trials) else "budget"
         # Points and values must be those that are made: parameters are rounded on the way.
-        asked = [space.values(point) for point in searcher.ask(min(BATCH, left))]
+        last = left <= BATCH and isinstance(searcher, Composite) and searcher.informed
+        asked = [space.values(point) for point in (searcher.settle if last else searcher.ask)(min(BATCH, left))]
         full = [{**_nearest(space, runner.trials, values), **values} for values in asked]
-        _tell(searcher, space, runner.run([Wanted(values, plan.seed, "search") for values in full]))
+        first = len(runner.trials)
+        seeds = [member_seed(plan.seed, SEARCHED + first + k) for k in range(len(full))]
+        _tell(searcher, told, runner.run([Wanted(v, seed, "search") for v, seed in zip(full, seeds)]))
 
 
 def _nearest(space: Space, trials: Sequence[Trial], values: Mapping[str, float]) -> dict[str, float]:
@@ -122,22 +133,34 @@ def _nearest(space: Space, trials: Sequence[Trial], values: Mapping[str, float])
     return dict(made[int(np.argmin(apart))].parameters)
 
 
-def settled(plan: Plan, runner: Runner, status: str) -> Outcome:
+def _expected(space: Space, searcher: Any, trials: Sequence[Trial], told: Space) -> list[float]:
+    """Objective of each trial without the luck of its seed, as far as a model tells."""
+    values = np.array([min(t.value, WORST) for t in trials])
+    known = np.array([_in(space, t.parameters) and bool(t.ratios) for t in trials])
+    if isinstance(searcher, Composite) and searcher.informed and known.any():
+        at = np.array([told.unit(t.parameters) for t, inside in zip(trials, known) if inside])
+        values[known] = np.exp(searcher.predict(at)[0])
+    return values.tolist()
+
+
+def settled(plan: Plan, runner: Runner, status: str, expected: Sequence[float] | None = None) -> Outcome:
     """The best of the finalists on fresh seeds; a start is left only for what is better by more than chance.
 
     What the data do not tell would else be set by the luck of the search, where the start is at least what is usual.
     """
-    ranked = sorted(runner.trials, key=lambda t: t.value)
+    by = expected or [t.value for t in runner.trials]
+    ranked = [t for _, t in sorted(zip(by, runner.trials), key=lambda pair: (pair[0], pair[1].value))]
     first = next(t for t in ranked if t.stage == "start" or t is ranked[-1])
     finalists = _different([*ranked[: plan.finalists], first])
     finalists = finalists if first in finalists[: plan.finalists] else [*finalists[: plan.finalists - 1], first]
-    seeds = [member_seed(plan.seed, 1_000_000 + k) for k in range(plan.fresh)]
+    seeds = [member_seed(plan.seed, RESERVED + k) for k in range(plan.fresh)]
     made = runner.run([Wanted(t.parameters, seed, FRESH) for t in finalists for seed in seeds])
     table = np.array([min(t.value, WORST) for t in made]).reshape(len(finalists), plan.fresh)
-    means, best = table.mean(axis=1), int(np.argmin(table.mean(axis=1)))
-    chance = float(table[best].std(ddof=1)) if plan.fresh > 1 else 0.0
+    best = int(np.argmin(table.mean(axis=1)))
     own = finalists.index(first)
-    if means[own] <= means[best] + chance:
+    better = table[own] - table[best]  # on the same seeds
+    chance = float(better.std(ddof=1)) / math.sqrt(plan.fresh) if plan.fresh > 1 else 0.0
+    if better.mean() <= chance:
         best = own
     return _outcome(finalists[best], table[best], status, runner, ranked)
 
@@ -164,7 +187,7 @@ def alike(value: float, terms: int, noise: float) -> float:
     return max(value * (1 + max(noise, 0.05)), value + max(1 - value, 0.0) / max(terms, 1))
 
 
-def profiles(space: Space, searcher: GaussianProcess, found: Outcome, terms: int) -> dict[str, Estimate]:
+def profiles(space: Space, searcher: Composite, found: Outcome, terms: int) -> dict[str, Estimate]:
     """Interval of each parameter in which the model, over all others, finds values that are `alike` the best.
 
     A profile of the mean of the Gaussian process at SWEEP points, half of them near the best.
@@ -190,9 +213,8 @@ def profiles(space: Space, searcher: GaussianProcess, found: Outcome, terms: int
 
 
 def _tell(searcher: Any, space: Space, trials: Sequence[Trial]) -> None:
-    if trials:
-        points = [space.unit(t.parameters) for t in trials]
-        searcher.tell(points, [math.log(min(t.value, WORST)) for t in trials])
+    parts = [{name: Parts(ratio, t.lacks.get(name, math.nan)) for name, ratio in t.ratios.items()} for t in trials]
+    searcher.tell([space.unit(t.parameters) for t in trials], [t.value for t in trials], parts)
 
 
 def _in(space: Space, values: Mapping[str, float]) -> bool:

@@ -49,10 +49,12 @@ class PolycrystalProblem:
         known = terms(self.target)
         found = {term.label: term.kind.measure(maps[term.plane]) for term in known}
         distances = {term.label: term.kind.distance(term.measured, found[term.label]) for term in known}
-        ratios = [min(d / self.floors[name][1], WORST) for name, d in distances.items() if self.floors[name][1] > 0]
+        ratios = {n: min(d / self.floors[n][1], WORST) for n, d in distances.items() if self.floors[n][1] > 0}
         inside = all(d <= self.floors[name][0] for name, d in distances.items())
         figures = {term.label: term.kind.value(found[term.label]) for term in known}
-        return Evaluation(float(np.mean(ratios)) if ratios else 0.0, distances, inside, figures, dict(parameters))
+        value = float(np.mean(list(ratios.values()))) if ratios else 0.0
+        lacks = {term.label: figures[term.label] - term.kind.value(term.measured) for term in known}
+        return Evaluation(value, distances, inside, figures, dict(parameters), ratios, lacks)
 
     def generator(self, parameters: Mapping[str, float]) -> Polycrystal:
         """The base with these parameters in place of its own."""

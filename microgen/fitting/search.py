@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from microgen.errors import EnvironmentProblem, InvalidParameter
+from microgen.fitting.composite import Composite, Parts
 
 
 class Search(Protocol):
-    """Points [n, d] in and out, smaller values are better."""
+    """Points [n, d] in and out; of their values smaller ones are better; `parts` is what these are the means of.
 
-    def ask(self, n: int) -> list[list[float]]: ...
-    def tell(self, points: Sequence[Sequence[float]], values: Sequence[float]) -> None: ...
-
-
-@dataclass
-class GaussianProcess:
-    """Bayesian search by a Gaussian process with expected improvement, several points at a time by constant liars.
-
-    scikit-optimize; Jones, Schonlau & Welch, J. Glob. Optim. 13 (1998) 455; Ginsbourger, Le Riche & Carraro (2010).
-    The first points, until a model can be made, are of a Latin hypercube.
+    Points that are told of may have more coordinates, behind the others: what trials set by themselves.
     """
 
-    dimensions: int
-    seed: int
-    first: int = 0
-    """Points before the model is used; at least one is needed."""
-    _optimizer: Any = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        from skopt import Optimizer
-
-        self._optimizer = Optimizer(
-            [(0.0, 1.0)] * self.dimensions,
-            base_estimator="GP",
-            n_initial_points=max(self.first, 1),
-            initial_point_generator="lhs",
-            acq_func="EI",
-            random_state=self.seed,
-        )
-
-    def ask(self, n: int) -> list[list[float]]:
-        with _quiet():
-            return [list(map(float, point)) for point in self._optimizer.ask(n_points=n)]
-
-    def tell(self, points: Sequence[Sequence[float]], values: Sequence[float]) -> None:
-        with _quiet():
-            self._optimizer.tell([list(map(float, p)) for p in points], [float(v) for v in values])
-
-    def model(self) -> Any:
-        """The last Gaussian process (`predict(X, return_std=True)`), None before there is one."""
-        return self._optimizer.models[-1] if self._optimizer.models else None
-
-    def predict(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation [n] of the model at points [n, d]."""
-        transformed = self._optimizer.space.transform(np.clip(points, 0, 1).tolist())
-        with _quiet():
-            return self._optimizer.models[-1].predict(transformed, return_std=True)
+    def ask(self, n: int) -> list[list[float]]: ...
+    def tell(
+        self, points: Sequence[Sequence[float]], values: Sequence[float], parts: Sequence[Mapping[str, Parts]]
+    ) -> None: ...
 
 
 @dataclass
@@ -81,7 +39,9 @@ class RandomSearch:
     def ask(self, n: int) -> list[list[float]]:
         return self._rng.random((n, self.dimensions)).tolist()
 
-    def tell(self, points: Sequence[Sequence[float]], values: Sequence[float]) -> None:
+    def tell(
+        self, points: Sequence[Sequence[float]], values: Sequence[float], parts: Sequence[Mapping[str, Parts]]
+    ) -> None:
         """Nothing is learnt."""
 
 
@@ -114,10 +74,12 @@ class Optuna:
             points.append(list(point))
         return points
 
-    def tell(self, points: Sequence[Sequence[float]], values: Sequence[float]) -> None:
+    def tell(
+        self, points: Sequence[Sequence[float]], values: Sequence[float], parts: Sequence[Mapping[str, Parts]]
+    ) -> None:
         import optuna  # pyright: ignore[reportMissingImports] - an extra
 
-        for point, value in zip(points, values):
+        for point, value in zip((list(p)[: self.dimensions] for p in points), values):
             trial = self._asked.pop(tuple(point), None)
             if trial is not None:
                 self._study.tell(trial, float(value))
@@ -128,7 +90,7 @@ class Optuna:
             self._study.add_trial(told)
 
 
-SEARCHES: dict[str, type] = {"gp": GaussianProcess, "random": RandomSearch, "optuna": Optuna}
+SEARCHES: dict[str, type] = {"gp": Composite, "random": RandomSearch, "optuna": Optuna}
 
 
 def make_search(name: str, dimensions: int, *, seed: int, first: int) -> Any:
@@ -136,11 +98,3 @@ def make_search(name: str, dimensions: int, *, seed: int, first: int) -> Any:
     if name not in SEARCHES:
         raise InvalidParameter("search", expected="one of " + ", ".join(SEARCHES), got=name)
     return SEARCHES[name](dimensions, seed, first)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Of points asked for twice and kernels at their bounds nobody but the developer needs to hear."""
-    with warnings.catch_warnings(), threadpool_limits(1):  # matrices of some tens: threads only get in their own way
-        warnings.simplefilter("ignore")
-        yield

@@ -138,17 +138,18 @@ def box(target: TextureTarget, voxels: int) -> Grid:
 
 def evaluation(statistics: Mapping[str, Statistic], parameters: Mapping[str, float]) -> Evaluation:
     """Mean of distance over noise floor p95 of the objective; a statistic that a sample lacks counts WORST."""
-    ratios, distances, inside = [], {}, True
+    ratios, distances, inside = {}, {}, True
     for name, found in statistics.items():
         if not found.in_objective or not found.noise_floor_p95 > 0:
             continue
         distances[name] = found.distance
         known = math.isfinite(found.distance)
-        ratios.append(min(found.distance / found.noise_floor_p95, WORST) if known else WORST)
+        ratios[name] = min(found.distance / found.noise_floor_p95, WORST) if known else WORST
         inside &= known and found.distance <= found.noise_floor
-    value = sum(ratios) / len(ratios) if ratios else WORST
+    value = sum(ratios.values()) / len(ratios) if ratios else WORST
     figures = {name: s.achieved for name, s in statistics.items()}
-    return Evaluation(value, distances, bool(ratios) and inside, figures, dict(parameters))
+    lacks = {name: statistics[name].achieved - statistics[name].target for name in ratios}
+    return Evaluation(value, distances, bool(ratios) and inside, figures, dict(parameters), ratios, lacks)
 
 
 def from_atlas(target: TextureTarget, atlas: Atlas, *, turned: bool, number: int) -> list[dict[str, float]]:
@@ -249,7 +250,8 @@ def fit_texture(
     with runner.pool():
         best = started(problem, runner, _starts(problem, atlas, plan), plan)
         space = around(best.parameters)
-        outcome = optimise(space.only(searched), plan, runner) if searched else corrected(plan, runner)
+        beside = space.only(problem.corrects)
+        outcome = optimise(space.only(searched), plan, runner, beside=beside) if searched else corrected(plan, runner)
     return FitResult(
         problem.generator(outcome.best),
         time.perf_counter() - began,

@@ -41,6 +41,10 @@ class Trial:
     """Every distance is within the median noise floor."""
     figures: dict[str, float] = field(default_factory=dict)
     """Values of the statistics, by name."""
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Distance over noise floor p95 of each statistic in the objective."""
+    lacks: dict[str, float] = field(default_factory=dict)
+    """Values of these less those of the target, where they have one."""
     asked: dict[str, float] = field(default_factory=dict)
     """The parameters before the problem corrected some of them."""
     seconds: float = 0.0
@@ -56,6 +60,10 @@ class Evaluation:
     figures: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
     """Those that the sample was made with, where they are not those that were asked for."""
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Distance over noise floor p95 of each statistic in the objective; empty where no sample came out."""
+    lacks: dict[str, float] = field(default_factory=dict)
+    """Values of these less those of the target, where they have one."""
 
 
 class Problem(Protocol):
@@ -138,6 +146,8 @@ class Runner:
             found.distances,
             found.inside,
             found.figures,
+            found.ratios,
+            found.lacks,
             dict(wanted.parameters),
             round(seconds, 3),
         )

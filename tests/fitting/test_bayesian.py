@@ -28,7 +28,8 @@ class Bowl:
     def evaluate(self, parameters: Mapping[str, float], *, seed: int, stage: str) -> Evaluation:
         distance = float(np.hypot(parameters["a"] - 0.7, parameters["b"] - 0.2))
         value = LOWEST + 4 * distance + self.noise * np.random.default_rng(seed).random()
-        return Evaluation(float(value), {"one": float(value)}, distance < 0.01, {}, dict(parameters))
+        one = {"one": float(value)}
+        return Evaluation(float(value), one, distance < 0.01, {}, dict(parameters), one)
 
 
 @dataclass
@@ -148,5 +149,5 @@ def test_optuna_is_an_extra() -> None:
         return
     search = make_search("optuna", 2, seed=0, first=1)
     points = search.ask(3)
-    search.tell(points, [1.0, 2.0, 3.0])
+    search.tell(points, [1.0, 2.0, 3.0], [{}] * 3)
     assert np.shape(points) == (3, 2)
