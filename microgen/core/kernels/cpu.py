@@ -19,7 +19,9 @@ from microgen.core.kernels.boxes import (
     collect,
     costs,
     cull,
+    first_of_equals,
     half_variations,
+    in_order,
     keep_nearest_images,
     leaf,
     lowest,
@@ -42,6 +44,7 @@ from microgen.core.kernels.tree import SiteTree
 COARSE = 16  # voxels of the boxes that search the tree; multiple of ROW and SIDE
 MANY = 16  # candidates of a block from which it pays to sieve them
 EVERY = np.zeros(0, np.int64)
+LABELS = Wanted(True, False, -1.0, counts=False)
 CHUNKS = 32  # fixed, whatever the number of threads: the order of summation must not depend on it
 
 
@@ -89,7 +92,8 @@ class Work(NamedTuple):
 
 
 @compiled
-def _work(capacity, n):
+def workspace(capacity, n):
+    """Room for so many candidates, of n sites."""
     return Work(
         np.empty((4, capacity, 10)),
         np.empty((4, capacity), np.int64),
@@ -197,6 +201,7 @@ def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
         m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(reach_of(want), 0.0), work.local)
         lowest(work.cost, m, work.low, work.who)
     second_lowest(work.cost, m, work.low)
+    first_of_equals(work.cost, site, m, work.low, work.who)
     area, half = np.zeros((m, m)), np.empty((m, m))
     half_variations(cand, m, c, step, h, work.local, half)
     box = Block(work.corner, step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
@@ -213,6 +218,7 @@ def _watch_block(lattice, low, m, work, want, out, chunk, sweep):
     cand, site = work.cand[3], work.site[3]
     lowest(work.cost, m, work.low, work.who)
     second_lowest(work.cost, m, work.low)
+    first_of_equals(work.cost, site, m, work.low, work.who)
     box = Block(work.corner, lattice.step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
     flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
     sweep.flip_used[chunk] = record_block(box, cand, site, m, work, want, flip, flip_gap, used)
@@ -248,6 +254,8 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     m = _narrow(lattice, start, size, np.int64(1), m, work, offset, want, out, chunk, sweep)
     if m == 0:
         return True
+    if not want.volumes:  # there equals are told apart where they are met
+        in_order(work.cand[1], work.site[1], m)
     end = np.minimum(start + size, lattice.shape)
     low, below = np.empty(3, np.int64), np.empty(3, np.int64)
     for low[0] in range(start[0], end[0], middle[0]):
@@ -270,6 +278,22 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     return True
 
 
+@compiled
+def labels_of(tree, lattice, box, work, want, sweep, chunk):
+    """int32 [voxels of a coarse box]: its labels as in any sweep, and the workspace as it had to be.
+
+    `want` is LABELS, `sweep` is `spare()`.
+    """
+    ny, nz = (lattice.shape[1:] + COARSE - 1) // COARSE
+    start = np.array([box // (ny * nz), box // nz % ny, box % nz]) * COARSE
+    end = np.minimum(start + COARSE, lattice.shape)
+    labels = np.empty((end[0] - start[0], end[1] - start[1], end[2] - start[2]), np.int32)
+    part = Part(labels, start, end, EVERY)
+    while not _coarse(tree, lattice, start, work, want, part, chunk, sweep):
+        work = workspace(2 * work.site.shape[1], len(tree.order))
+    return labels, work
+
+
 @compiled(parallel=True)
 def _run(tree, lattice, want, out, sweep):
     """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS of the part in memory order."""
@@ -279,7 +303,7 @@ def _run(tree, lattice, want, out, sweep):
     total = len(out.boxes) if listed else nx * ny * nz
     for index in prange(CHUNKS):
         chunk = np.int64(index)  # as outside of parallel loops: what it calls is compiled once
-        work = _work(np.int64(512), len(tree.order))
+        work = workspace(np.int64(512), len(tree.order))
         start = np.empty(3, np.int64)
         for k in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             box = out.boxes[k] if listed else k
@@ -287,7 +311,7 @@ def _run(tree, lattice, want, out, sweep):
             start += first
             start *= COARSE
             while not _coarse(tree, lattice, start, work, want, out, chunk, sweep):
-                work = _work(2 * work.site.shape[1], len(tree.order))
+                work = workspace(2 * work.site.shape[1], len(tree.order))
 
 
 @compiled(parallel=True)
@@ -295,7 +319,7 @@ def _touched(tree, lattice, active, slack, out):
     ny, nz = (lattice.shape[1:] + COARSE - 1) // COARSE
     for index in prange(CHUNKS):
         chunk = np.int64(index)
-        work, c, h, offset = _work(np.int64(512), len(tree.order)), np.empty(3), np.empty(3), np.zeros(3)
+        work, c, h, offset = workspace(np.int64(512), len(tree.order)), np.empty(3), np.empty(3), np.zeros(3)
         low, size = np.empty(3, np.int64), np.full(3, COARSE)
         for box in range(chunk * len(out) // CHUNKS, (chunk + 1) * len(out) // CHUNKS):
             low[0], low[1], low[2] = box // (ny * nz) * COARSE, box // nz % ny * COARSE, box % nz * COARSE
@@ -304,7 +328,7 @@ def _touched(tree, lattice, active, slack, out):
             while m < 0:
                 m = collect(tree, c, h, lattice.lengths, slack, work.cand[0], work.site[0])
                 if m < 0:
-                    work = _work(2 * work.site.shape[1], len(tree.order))
+                    work = workspace(2 * work.site.shape[1], len(tree.order))
             m = cull(work.cand[0], work.site[0], m, c, h, lattice.lengths, slack, work.cand[1], work.site[1], work.val)
             for k in range(m):
                 out[box] |= active[work.site[1, k]]
@@ -337,6 +361,11 @@ def buffers(lattice: Lattice, n: int, *, flips: bool = True) -> Sweep:
     )
 
 
+def spare(lattice: Lattice) -> Sweep:
+    """Room for sweeps that want nothing but labels."""
+    return buffers(lattice._replace(shape=np.ones(3, np.int64)), 1, flips=False)
+
+
 def sweep(
     tree: SiteTree, lattice: Lattice, want: Wanted, room: Sweep | None = None, *, boxes: np.ndarray = EVERY
 ) -> Sweep:
@@ -359,7 +388,5 @@ def label_part(tree: SiteTree, lattice: Lattice, start: Sequence[int], stop: Seq
     low = np.array(start, np.int64) // COARSE * COARSE
     end = np.minimum(-(-np.array(stop, np.int64) // COARSE) * COARSE, lattice.shape)
     labels = np.empty(end - low, np.int32)
-    room = buffers(lattice._replace(shape=np.ones(3, np.int64)), 1, flips=False)
-    want = Wanted(True, False, -1.0, counts=False)
-    _run(tree, lattice, want, Part(labels, low, end, EVERY), room)
+    _run(tree, lattice, LABELS, Part(labels, low, end, EVERY), spare(lattice))
     return labels[tuple(slice(a - k, b - k) for a, b, k in zip(start, stop, low))]
