@@ -10,7 +10,7 @@ from microgen.core.kernels.pieces import joined
 
 
 class Pieces(NamedTuple):
-    """Connected pieces of labels, in the order of their lowest voxels, and the faces of those that are islands."""
+    """Connected pieces of labels, in the order of their lowest voxels, and the faces of some."""
 
     root: np.ndarray
     """int64 [p]: lowest voxel"""
@@ -19,7 +19,7 @@ class Pieces(NamedTuple):
     label: np.ndarray
     """int32 [p], 0 is void"""
     faces: np.ndarray
-    """int64 [f, 3]: island, piece of another label that it touches, number of faces that they share"""
+    """int64 [f, 3]: piece, piece of another label that it touches, number of faces that they share: of all islands"""
 
     def islands(self) -> np.ndarray:
         """bool [p]: all but the largest piece of each label (ties: the lowest)."""
@@ -30,20 +30,18 @@ class Pieces(NamedTuple):
         return island
 
 
-def heirs(pieces: Pieces, rounds: int) -> tuple[np.ndarray, int]:
+def heirs(pieces: Pieces, known: np.ndarray, rounds: int) -> tuple[np.ndarray, np.ndarray]:
     """int32 [p]: the labels of the pieces once each island went to the label that shares most faces with it.
 
-    Ties go to the lowest label. In rounds, as what an island went to may itself be one, or have gone; returned with how
-    many of them could be told: one in which the largest piece of a label is outgrown needs faces that are not known.
+    Ties go to the lowest label. In rounds, as what an island went to may itself be one, or have gone. The faces of the
+    `known` pieces (bool [p], all islands among them) are told. Where the largest piece of a label is outgrown, faces of
+    others matter: those are returned (bool [p]), and labels are not to be told without theirs.
     """
-    first = pieces.islands()
-    label, cluster, island = pieces.label.copy(), np.arange(len(pieces.root)), first
+    label, cluster, island = pieces.label.copy(), np.arange(len(pieces.root)), pieces.islands()
     a, b, count = pieces.faces.T
-    for number in range(rounds):
-        if not island.any():
-            return label, rounds
-        if (island & ~first).any():
-            return label, number
+    for _ in range(rounds):
+        if not island.any() or (island & ~known).any():
+            break
         free = island[a] & (label[a] != label[b])
         shared, where = np.unique(np.stack([cluster[a[free]], label[b[free]]], axis=1), axis=0, return_inverse=True)
         total = np.bincount(where.ravel(), count[free], len(shared))
@@ -56,4 +54,4 @@ def heirs(pieces: Pieces, rounds: int) -> tuple[np.ndarray, int]:
         cluster = joined(a[one], b[one], len(label))
         island = Pieces(pieces.root, np.bincount(cluster, pieces.size, len(label)), label, pieces.faces).islands()
         island = (island & (cluster == np.arange(len(label))))[cluster]
-    return label, rounds
+    return label, island & ~known

@@ -21,7 +21,8 @@ from microgen.core.laplacian import held, laplacian_of, pairs, solve, solve_amon
 from microgen.core.nearby import WHOLE, Nearby
 from microgen.core.power_diagram import PowerDiagram
 from microgen.core.solution import Solution, State
-from microgen.core.tiles import Tiles, gained, repaired
+from microgen.core.survey import Survey
+from microgen.core.tiles import Tiles, gained, mended
 
 if TYPE_CHECKING:
     from microgen.core.transport import Problem
@@ -41,6 +42,8 @@ class Polish:
         self.reach = REACH * float(np.median(problem.unit))
         self.bare = csr_matrix((len(problem.target),) * 2)
         """Jacobian of the sub-voxel volumes when they were last worked out."""
+        self.survey: Survey | None = None
+        """What is known of the cells' pieces, where labels are not held."""
 
     def measured(self, weights: np.ndarray, swept: cpu.Sweep) -> Solution:
         """What these weights give, islands given away; sub-voxel volumes are those of the sweep."""
@@ -63,6 +66,7 @@ class Polish:
             assert resumed is not None
             assert resumed.state is not None
             weights, self.bare, aim = resumed.state.weights, resumed.state.jacobian, resumed.state.aim
+            self.survey = resumed.state.survey
             aim = np.where(near.active, self.target, aim)
         else:
             weights, swept = self.problem.newton(weights, self.grid)  # first, as records do not reach far
@@ -73,7 +77,7 @@ class Polish:
             weights, swept = self._settle(weights, aim, room, near)
             aim = self._made_up(solution := self._solution(weights, swept), swept)
             if best is None or _misses(solution) < 0.9 * _misses(best):
-                known = weights, swept.counts, swept.volumes, aim, self.bare, self._same()
+                known = weights, swept.counts, swept.volumes, aim, self.bare, self._same(), self.survey
                 state = State(*known) if self.thin else None
                 best, failures = replace(solution, state=state), 0
             else:
@@ -222,7 +226,8 @@ class Polish:
         if not self.problem.labels:
             assert isinstance(diagram, PowerDiagram)
             tiles = Tiles(diagram, self.grid)
-            tiles = repaired(tiles) if self.problem.repair else tiles
+            if self.problem.repair:
+                tiles, self.survey = mended(tiles, self.survey)
             lost, counts = np.bincount(tiles.repairs.before, minlength=n + 1)[1:], counts + gained(tiles.repairs, n)
         elif self.problem.repair:
             periodic = np.zeros(3, bool)

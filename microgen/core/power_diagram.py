@@ -118,7 +118,9 @@ class PowerDiagram:
 
     def with_weights(self, weights: Float[Tensor, " n"]) -> PowerDiagram:
         """The same sites and metrics with other weights."""
-        return replace(self, weights=weights)
+        made = replace(self, weights=weights)
+        made.__dict__["_trees"] = self._trees  # bare ones, which know no weights
+        return made
 
     def tree(self, order: tuple[int, ...]) -> SiteTree:
         """Search tree in the kernels' three axes: `order` says which of ours each is, -1 the one a plane lacks."""

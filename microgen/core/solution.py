@@ -14,6 +14,7 @@ from torch import Tensor
 
 from microgen.core.cost_diagram import CostDiagram
 from microgen.core.power_diagram import PowerDiagram
+from microgen.core.survey import Survey
 from microgen.core.tiles import Tiles
 
 SMALL = 400  # targets below this many voxels are held to their sub-voxel volume: a count of them is too coarse
@@ -42,6 +43,8 @@ class State(NamedTuple):
     jacobian: csr_matrix
     problem: tuple[object, ...]
     """What must be the same for the next problem, beside the targets."""
+    survey: Survey | None
+    """The pieces of cells, where labels are not held."""
 
 
 @dataclass(frozen=True, eq=False)

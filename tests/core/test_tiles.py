@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from microgen import Grid
-from microgen.core import PowerDiagram, tiles
+from microgen.core import PowerDiagram, survey, tiles
 from microgen.core.kernels.islands import give_away_islands
 from microgen.core.kernels.moments import centroids
 from microgen.core.tiles import Tiles, repaired
@@ -26,6 +26,7 @@ def diagram(grid: Grid, *, n: int = 120, seed: int = 0) -> PowerDiagram:
 @pytest.fixture(params=[(True, True, True), (False, True, False), (True, False, True)])
 def grid(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Grid:
     monkeypatch.setattr(tiles, "SLAB", 20_000)  # a slab of 16 layers, so that there are four
+    monkeypatch.setattr(survey, "TOGETHER", 5)
     return Grid((50, 37, 28), (1 / 64,) * 3, periodic=request.param)
 
 

@@ -1,37 +1,271 @@
-"""Connected pieces of a slab of labels, numbered so that the slabs of a volume can be joined one after the other."""
+"""Connected pieces of the labels of single coarse boxes, and how they touch: what islands of a volume are found from.
+
+A box is labelled, cut into pieces and forgotten. Its pieces are numbered in the order of their lowest voxels, so that
+numbers depend on nothing but the box's own labels, and a box can be looked at again without the others.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
+from numba import prange
 
 from microgen.compiled import compiled
-from microgen.core.kernels.islands import components
+from microgen.core.kernels.boxes import Lattice
+from microgen.core.kernels.cpu import CHUNKS, COARSE, LABELS, labels_of, spare, workspace
+from microgen.core.kernels.tree import SiteTree
+
+VOXELS = COARSE**3
+PAIRS = 3 * VOXELS  # more than the faces between the voxels of a box
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of some columns, as many as `count` says for each of a list of boxes, or of sides of boxes."""
+
+    count: np.ndarray
+    """int64 [boxes]"""
+    columns: tuple[np.ndarray, ...]
+
+
+class _Out(NamedTuple):
+    """Columns as chunks fill them: as long as could be needed, the system gives only the pages in use.
+
+    Written in functions of their own: what a parallel loop itself writes to a field of a tuple is lost.
+    """
+
+    first: np.ndarray  # uint16 [CHUNKS, cap]
+    second: np.ndarray  # uint16 [CHUNKS, cap]
+    label: np.ndarray  # int32 [CHUNKS, cap]
+    used: np.ndarray  # int64 [CHUNKS]
+    rows: np.ndarray  # int64 [boxes]
+
+
+def _out(boxes: int, cap: int, *, label: bool = False) -> _Out:
+    cap *= -(-boxes // CHUNKS)
+    first, second = (np.empty((CHUNKS, cap), np.uint16) for _ in range(2))
+    third = np.empty((CHUNKS, cap if label else 0), np.int32)
+    return _Out(first, second, third, np.zeros(CHUNKS, np.int64), np.zeros(boxes, np.int64))
+
+
+def _rows(out: _Out, *columns: np.ndarray) -> Rows:
+    """What the chunks hold of the columns, one after the other."""
+    return Rows(out.rows, tuple(np.concatenate([a[:k] for a, k in zip(column, out.used)]) for column in columns))
 
 
 @compiled
-def _numbered(parent, flat, count):
-    """Replace each voxel's root by the number of its piece, in the order of the roots; roots, sizes and labels."""
-    root, size, label = np.empty(count, np.int64), np.zeros(count, np.int64), np.empty(count, np.int32)
-    k = 0
-    for i in range(len(parent)):  # a root is the lowest voxel of its piece, so it is met first
+def _scratch():
+    """Numbers of a box, parents and first voxels of its runs."""
+    return np.empty((COARSE, COARSE, COARSE), np.int64), np.empty(VOXELS, np.int64), np.empty(VOXELS, np.int64)
+
+
+@compiled
+def _join(parent, i, j):
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    while parent[j] != j:
+        parent[j] = parent[parent[j]]
+        j = parent[j]
+    if i < j:
+        parent[j] = i
+    else:
+        parent[i] = j
+
+
+@compiled
+def _runs(labels, number, parent, begin):
+    """Number the runs of one label along rows, note where they begin, and join those that touch; returns how many."""
+    nx, ny, nz = labels.shape
+    runs = 0
+    for x in range(nx):
+        for y in range(ny):
+            left = below = -1  # what the run at hand was joined to last
+            for z in range(nz):
+                label = labels[x, y, z]
+                if z == 0 or label != labels[x, y, z - 1]:
+                    parent[runs], begin[runs] = runs, (x * COARSE + y) * COARSE + z
+                    left = below = -1
+                    runs += 1
+                number[x, y, z] = runs - 1
+                if y > 0 and label == labels[x, y - 1, z] and left != number[x, y - 1, z]:
+                    left = number[x, y - 1, z]
+                    _join(parent, runs - 1, left)
+                if x > 0 and label == labels[x - 1, y, z] and below != number[x - 1, y, z]:
+                    below = number[x - 1, y, z]
+                    _join(parent, runs - 1, below)
+    return runs
+
+
+@compiled
+def _numbered(labels, number, parent, begin):
+    """Number [shape] the pieces of a box in the order of their lowest voxels, `begin`; returns how many there are."""
+    runs, count = _runs(labels, number, parent, begin), 0
+    for i in range(runs):  # parents are lower, and the first run of a piece has its lowest voxel
         if parent[i] == i:
-            root[k], label[k] = i, flat[i]
-            parent[i] = k
-            k += 1
+            parent[i], begin[count] = count, begin[i]
+            count += 1
         else:
             parent[i] = parent[parent[i]]
-        size[parent[i]] += 1
-    return root, size, label
+    for x in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            for z in range(labels.shape[2]):
+                number[x, y, z] = parent[number[x, y, z]]
+    return count
 
 
-def pieces(labels: np.ndarray, periodic: tuple[bool, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pieces of labels [3-D] that touch by faces, also across y and z where these are periodic.
+@compiled
+def _keep_pieces(labels, number, begin, count, out, chunk, box):
+    """Lowest voxel, size and label of each piece."""
+    used = out.used[chunk]
+    for k in range(count):
+        x, y, z = begin[k] // COARSE**2, begin[k] // COARSE % COARSE, begin[k] % COARSE
+        out.first[chunk, used + k], out.second[chunk, used + k] = begin[k], 0
+        out.label[chunk, used + k] = labels[x, y, z]
+    for x in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            for z in range(labels.shape[2]):
+                out.second[chunk, used + number[x, y, z]] += np.uint16(1)
+    out.used[chunk] += count
+    out.rows[box] = count
 
-    Returns int32 [size], the piece of each voxel, and for each piece its lowest voxel, its size and its label.
+
+@compiled
+def _keep_planes(number, planes):
+    """The pieces on the six sides of a box: planes [6, COARSE, COARSE], lower and upper of each axis."""
+    for axis in range(3):
+        b, c = number.shape[0 if axis else 1], number.shape[1 if axis == 2 else 2]
+        for i in range(b):
+            for j in range(c):
+                for end in range(2):
+                    k = (number.shape[axis] - 1) * end
+                    own = number[k, i, j] if axis == 0 else (number[i, k, j] if axis == 1 else number[i, j, k])
+                    planes[2 * axis + end, i, j] = own
+
+
+@compiled(parallel=True)
+def _cut(tree, lattice, boxes, want, sweep, out, planes):
+    for index in prange(CHUNKS):
+        chunk = np.int64(index)
+        work = workspace(np.int64(512), len(tree.order))
+        whole, parent, begin = _scratch()
+        for k in range(chunk * len(boxes) // CHUNKS, (chunk + 1) * len(boxes) // CHUNKS):
+            labels, work = labels_of(tree, lattice, boxes[k], work, want, sweep, chunk)
+            number = whole[: labels.shape[0], : labels.shape[1], : labels.shape[2]]
+            _keep_pieces(labels, number, begin, _numbered(labels, number, parent, begin), out, chunk, k)
+            _keep_planes(number, planes[k])
+
+
+def cut(tree: SiteTree, lattice: Lattice, boxes: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """Pieces of the boxes: lowest voxel (uint16, in the box), size (uint16) and label (int32) of each.
+
+    And uint16 [boxes, 6, COARSE, COARSE], the pieces along the lower and upper side of each axis.
     """
-    number = components(labels, np.array((False, *periodic)))
-    count = int((number == np.arange(len(number), dtype=np.int32)).sum())
-    return number, *_numbered(number, labels.reshape(-1), count)
+    out, planes = _out(len(boxes), VOXELS, label=True), np.empty((len(boxes), 6, COARSE, COARSE), np.uint16)
+    _cut(tree, lattice, boxes, LABELS, spare(lattice), out, planes)
+    return _rows(out, out.first, out.second, out.label), planes
+
+
+@compiled
+def _keep_pairs(pairs, faces, out, chunk, box):
+    """Pairs of pieces, `faces` of them (one for each face), each once and with its number of faces."""
+    pairs[:faces].sort()
+    begin = k = out.used[chunk]
+    for i in range(faces):
+        if i == 0 or pairs[i] != pairs[i - 1]:
+            out.first[chunk, k], out.second[chunk, k], out.label[chunk, k] = pairs[i] >> 16, pairs[i] & 0xFFFF, 0
+            k += 1
+        out.label[chunk, k - 1] += 1
+    out.used[chunk] = k
+    out.rows[box] = k - begin
+
+
+@compiled(parallel=True)
+def _across(upper, lower, extent, out):
+    for index in prange(CHUNKS):
+        chunk = np.int64(index)
+        pairs = np.empty(COARSE * COARSE, np.int64)
+        for k in range(chunk * len(upper) // CHUNKS, (chunk + 1) * len(upper) // CHUNKS):
+            faces = 0
+            for i in range(extent[k, 0]):
+                for j in range(extent[k, 1]):
+                    pairs[faces] = np.int64(upper[k, i, j]) << 16 | np.int64(lower[k, i, j])
+                    faces += 1
+            _keep_pairs(pairs, faces, out, chunk, k)
+
+
+def across(upper: np.ndarray, lower: np.ndarray, extent: np.ndarray) -> Rows:
+    """Pairs of pieces that touch across a side: piece before it, piece after it, number of faces (int32).
+
+    `upper` and `lower` uint16 [sides, COARSE, COARSE] are planes of `cut`, `extent` [sides, 2] what of them is voxels.
+    """
+    out = _out(len(upper), COARSE**2, label=True)
+    _across(upper, lower, extent, out)
+    return _rows(out, out.first, out.second, out.label)
+
+
+@compiled
+def _keep_voxels(number, wanted, out, chunk, box):
+    begin = k = out.used[chunk]
+    for x in range(number.shape[0]):
+        for y in range(number.shape[1]):
+            for z in range(number.shape[2]):
+                if wanted[number[x, y, z]]:
+                    out.first[chunk, k], out.second[chunk, k] = (x * COARSE + y) * COARSE + z, number[x, y, z]
+                    k += 1
+    out.used[chunk] = k
+    out.rows[box] = k - begin
+
+
+@compiled
+def _inside(number, wanted, pairs):
+    """Fill in the pairs of pieces, the lower first, one for each face; returns how many. Pieces side by side differ in
+    their labels."""
+    nx, ny, nz = number.shape
+    faces = 0
+    for x in range(nx):
+        for y in range(ny):
+            for z in range(nz):
+                a = np.int64(number[x, y, z])
+                for axis in range(3):
+                    i, j, k = x + (axis == 0), y + (axis == 1), z + (axis == 2)
+                    if i == nx or j == ny or k == nz:
+                        continue
+                    b = np.int64(number[i, j, k])
+                    if a != b and (wanted[a] or wanted[b]):
+                        pairs[faces] = min(a, b) << 16 | max(a, b)
+                        faces += 1
+    return faces
+
+
+@compiled(parallel=True)
+def _gather(tree, lattice, boxes, wanted, first, want, sweep, voxels, touching):
+    for index in prange(CHUNKS):
+        chunk = np.int64(index)
+        work, pairs = workspace(np.int64(512), len(tree.order)), np.empty(PAIRS, np.int64)
+        whole, parent, begin = _scratch()
+        for k in range(chunk * len(boxes) // CHUNKS, (chunk + 1) * len(boxes) // CHUNKS):
+            labels, work = labels_of(tree, lattice, boxes[k], work, want, sweep, chunk)
+            number = whole[: labels.shape[0], : labels.shape[1], : labels.shape[2]]
+            _numbered(labels, number, parent, begin)
+            mine = wanted[first[k] : first[k + 1]]
+            _keep_voxels(number, mine, voxels, chunk, k)
+            _keep_pairs(pairs, _inside(number, mine, pairs), touching, chunk, k)
+
+
+def gather(
+    tree: SiteTree, lattice: Lattice, boxes: np.ndarray, wanted: np.ndarray, count: np.ndarray
+) -> tuple[Rows, Rows]:
+    """Of the wanted pieces (bool, of all of the boxes, `count` of each): their voxels and what touches them in the box.
+
+    Voxels (uint16, in the box) with their piece; pairs of pieces, the lower first, with their number of faces (int32).
+    """
+    voxels, touching = _out(len(boxes), VOXELS), _out(len(boxes), PAIRS, label=True)
+    first = np.r_[0, np.cumsum(count)]
+    _gather(tree, lattice, boxes, wanted, first, LABELS, spare(lattice), voxels, touching)
+    return _rows(voxels, voxels.first, voxels.second), _rows(touching, touching.first, touching.second, touching.label)
 
 
 @compiled
@@ -39,50 +273,24 @@ def joined(first, second, count):
     """int64 [count]: the lowest piece that each piece is joined to by the pairs (first, second)."""
     parent = np.arange(count)
     for k in range(len(first)):
-        i, j = first[k], second[k]
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        while parent[j] != j:
-            parent[j] = parent[parent[j]]
-            j = parent[j]
-        if i < j:
-            parent[j] = i
-        else:
-            parent[i] = j
+        _join(parent, first[k], second[k])
     for i in range(count):  # parents are lower, so they are right already
         parent[i] = parent[parent[i]]
     return parent
 
 
 @compiled
-def across(number, label, begin, before, after, voxels, periodic):
-    """int64 [m, 2]: (piece, piece across the face) of each face of some voxels of a slab to another label, not void.
+def merged(whole, root, size):
+    """Which whole each part is of, in the order of the first parts, and lowest voxel and size of each whole.
 
-    `number` [x, y, z] are pieces of the slab, which count from `begin` among those of all slabs, `label` [pieces] says
-    what these are; `voxels` are flat indices in the slab, `before` and `after` the planes [y, z] of pieces on either
-    side of the slab, of size 0 where the volume ends.
+    `whole` [parts] is of `joined`.
     """
-    nx, ny, nz = number.shape
-    out, k = np.empty((6 * len(voxels), 2), np.int64), 0
-    for v in range(len(voxels)):
-        i = voxels[v]
-        x, y, z = i // (ny * nz), i // nz % ny, i % nz
-        own = begin + number[x, y, z]
-        for axis in range(3):
-            for step in (-1, 1):
-                a, b, c = x + step * (axis == 0), y + step * (axis == 1), z + step * (axis == 2)
-                if (not 0 <= b < ny and not periodic[0]) or (not 0 <= c < nz and not periodic[1]):
-                    continue
-                b, c = b % ny, c % nz
-                other = own
-                if 0 <= a < nx:
-                    other = begin + number[a, b, c]
-                elif a < 0 and before.size:
-                    other = np.int64(before[b, c])
-                elif a >= nx and after.size:
-                    other = np.int64(after[b, c])
-                if label[other] != label[own] and label[other] > 0:
-                    out[k, 0], out[k, 1] = own, other
-                    k += 1
-    return out[:k]
+    place, low, total, k = np.empty(len(whole), np.int64), root.copy(), np.zeros(len(whole), np.int64), 0
+    for i in range(len(whole)):
+        if whole[i] == i:
+            place[i], low[k] = k, root[i]
+            k += 1
+        place[i] = place[whole[i]]
+        low[place[i]] = min(low[place[i]], root[i])
+        total[place[i]] += size[i]
+    return place, low[:k], total[:k]
