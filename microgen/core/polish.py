@@ -86,6 +86,9 @@ class Polish:
                 return best
             near = self._nearby(weights, swept, aim)
 
+    def _looked(self, share: float) -> None:
+        self.problem.busy(f"looking for islands, {share:.0%} done")
+
     def _made_up(self, solution: Solution, swept: cpu.Sweep) -> np.ndarray:
         """Volumes to aim at so that those are right that islands are given away from, and those they are given to."""
         target = self.target
@@ -227,7 +230,7 @@ class Polish:
             assert isinstance(diagram, PowerDiagram)
             tiles = Tiles(diagram, self.grid)
             if self.problem.repair:
-                tiles, self.survey = mended(tiles, self.survey)
+                tiles, self.survey = mended(tiles, self.survey, on_part=self._looked)
             lost, counts = np.bincount(tiles.repairs.before, minlength=n + 1)[1:], counts + gained(tiles.repairs, n)
         elif self.problem.repair:
             periodic = np.zeros(3, bool)

@@ -239,6 +239,11 @@ class Problem:
         if self.on_step is not None:
             self.on_step(float(error), stage)
 
+    def busy(self, stage: str) -> None:
+        """Tell of a stage in which errors stay what they are."""
+        if self.on_step is not None and self.history:
+            self.on_step(self.history[-1].error_max, stage)
+
 
 def _merit(residual: np.ndarray, target: np.ndarray) -> float:
     return float(np.sqrt((residual**2 / target).sum()))

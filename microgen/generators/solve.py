@@ -27,6 +27,10 @@ PROBES, REPEATS = 8, 16
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
+# Of the progress: what untangling and solving take, the share of the latter at which cells have their volumes (islands
+# are left then), and what a step does of what is left, as no one knows how many there will be.
+UNTANGLED, SOLVED, RAW, STRIDE = (0.05, 0.3), (0.3, 0.95), 0.7, 0.02
+
 
 class Cells(NamedTuple):
     """Sites and metrics as they are changed, and what is known of their trouble."""
@@ -61,9 +65,9 @@ def solve(
     Without `labels` the volume of labels is never held, and the solution has tiles instead.
     """
     volumes = torch.from_numpy(layout.volumes)
-    cells, rough = untangle(layout, grid, steps=steps, filling=filling)
+    cells, rough = untangle(layout, grid, steps=steps, filling=filling, progress=progress)
     weights, best, solution = rough.diagram.weights, None, None
-    how: dict[str, Any] = {"tolerance": tolerance, "labels": labels, "on_step": _reporter(tolerance, progress)}
+    how: dict[str, Any] = {"tolerance": tolerance, "labels": labels, "on_step": _solving(progress, tolerance)}
     cells = cells._replace(age=torch.zeros_like(cells.age))
     for _ in range(REPEATS):
         solution = filling.solve(cells.sites, cells.metrics, volumes, grid, start=weights, resumed=solution, **how)
@@ -93,6 +97,7 @@ def untangle(
     steps: int = 0,
     probes: int = PROBES,
     filling: Filling = Filling(),  # noqa: B008 - frozen
+    progress: Progress | None = None,
 ) -> tuple[Cells, Solution]:
     """Cells of which hardly any is cut in two, and their solution on a coarse grid (volumes right to some per cent)."""
     sites, metrics, volumes = (torch.from_numpy(array.copy()) for array in layout[:3])
@@ -104,10 +109,15 @@ def untangle(
         weights = solution.diagram.weights
         sites = filling.kept_inside(_centred(solution, coarse), sites, coarse)
     cells = Cells(sites, metrics, torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
+    known: list[int] = []
     for left in range(probes, 0, -1):
-        solution = filling.solve(cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True)
+        on_step = _untangling(progress, known, probes)
+        solution = filling.solve(
+            cells.sites, cells.metrics, volumes, coarse, start=weights, rough=True, on_step=on_step
+        )
         cut, heirs = trouble(solution, coarse, share=CUT)
-        if left == 1 or int(cut.sum()) <= FEW * n:
+        known.append(int(cut.sum()))
+        if left == 1 or known[-1] <= FEW * n:
             return cells, solution
         cells = eased(cells, solution, coarse, cut=cut, heirs=heirs, filling=filling)
         weights = solution.diagram.weights
@@ -195,16 +205,37 @@ def coarser(grid: Grid, n: int) -> Grid:
     return Grid(shape, spacing, grid.origin, grid.periodic)
 
 
-def _reporter(tolerance: float, progress: Progress | None) -> OnStep | None:
-    """Progress from errors: each factor of two towards the tolerance counts alike, and it never runs backwards."""
+class _Way:
+    """A part of the way that progress tells of: every step goes on a little, and none goes back."""
+
+    def __init__(self, progress: Progress, begin: float, end: float):
+        self.progress, self.begin, self.done, self.end = progress, begin, begin, end
+
+    def step(self, text: str, share: float = 0.0) -> None:
+        """Tell what is done; it is `share` of this part at least."""
+        told = self.begin + share * (self.end - self.begin)
+        self.done = max(told, self.done + STRIDE * (self.end - self.done))
+        self.progress(self.done, text)
+
+
+def _untangling(progress: Progress | None, cut: list[int], probes: int) -> OnStep | None:
+    """Progress of one look for cells cut in two, after looks that found so many."""
     if progress is None:
         return None
-    tell, done = progress, 0.3
+    ends = [UNTANGLED[0] + (UNTANGLED[1] - UNTANGLED[0]) * k / probes for k in (len(cut), len(cut) + 1)]
+    way, found = _Way(progress, *ends), f", {cut[-1]} cells cut in two" if cut else ""
+    what = f"untangling, look {len(cut) + 1} of {probes}{found}"
+    return lambda error, _: way.step(f"{what}: volumes off by {error:.0%}")
+
+
+def _solving(progress: Progress | None, tolerance: float) -> OnStep | None:
+    """Progress from errors: each factor of two towards the tolerance counts alike."""
+    if progress is None:
+        return None
+    way = _Way(progress, *SOLVED)
 
     def on_step(error: float, stage: str) -> None:
-        nonlocal done
         near = 1 - math.log(max(error, tolerance) / tolerance) / math.log(1 / tolerance)
-        done = max(done, 0.3 + 0.65 * float(np.clip(near, 0, 1)))
-        tell(done, f"{stage}: worst grain off by {error:.1%}")
+        way.step(f"{stage}: worst grain off by {error:.1%}", RAW * float(np.clip(near, 0, 1)))
 
     return on_step

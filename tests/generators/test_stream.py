@@ -51,6 +51,16 @@ def test_a_streamed_sample_is_the_sample(laws: Polycrystal) -> None:
     assert tiled.section(1, 7).grid == whole.section(1, 7).grid
 
 
+def test_progress_goes_on_and_says_with_what() -> None:
+    told: list[tuple[float, str]] = []
+    Polycrystal(30, aspect_ratio=LONG).stream(GRID, seed=1, progress=lambda done, text: told.append((done, text)))
+    done, texts = [done for done, _ in told], [text.split(":")[0].split(",")[0] for _, text in told]
+    assert all(a < b for a, b in zip(done, done[1:]))
+    assert list(dict.fromkeys(texts))[:3] == ["placed 30 grains", "untangling", "sub-voxel volumes"]
+    assert "looking for islands" in texts
+    assert len([k for k in done if 0.05 < k < 0.3]) > 5
+
+
 def test_a_missed_volume_is_told_with_the_best_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("microgen.generators.solve.REPEATS", 1)
     with pytest.raises(NotConverged, match="tolerance") as caught:
