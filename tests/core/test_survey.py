@@ -110,7 +110,7 @@ def test_voxels_as_near_to_two_sites_do_not_depend_on_how_sites_are_searched() -
     cells = PowerDiagram(
         sites, torch.eye(3).double().expand(n, 3, 3), torch.zeros(n).double(), (40.0,) * 3, (True,) * 3
     )
-    gap = np.abs(np.stack(np.indices(grid.shape), -1).reshape(-1, 1, 3) - sites.numpy())
+    gap = np.abs(np.argwhere(np.ones(grid.shape))[:, None] - sites.numpy())
     lowest = 1 + (np.minimum(gap, 40 - gap) ** 2).sum(-1).argmin(1).reshape(grid.shape)
     assert np.array_equal(cells.labels(grid).numpy(), lowest)
     want = survey.cpu.Wanted(True, True, 0.1)

@@ -146,27 +146,6 @@ def collect(tree, c, h, lengths, slack, cand, site):
 
 
 @leaf
-def in_order(cand, site, m):
-    """Sort the candidates by their sites, in place: ties do not depend on the tree by which they were found then."""
-    for k in range(1, m):
-        if site[k] >= site[k - 1]:
-            continue
-        low, high = 0, k  # images of one site stay in the order of their shifts
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if site[middle] > site[k] else (middle + 1, high)
-        own = site[k]
-        for j in range(k, low, -1):
-            site[j] = site[j - 1]
-        site[low] = own
-        for a in range(10):
-            value = cand[k, a]
-            for j in range(k, low, -1):
-                cand[j, a] = cand[j - 1, a]
-            cand[low, a] = value
-
-
-@leaf
 def cull(cand, site, m, c, h, lengths, slack, out, out_site, val):
     """Keep the candidates that can own a part of the box; returns their number."""
     best = -1
@@ -253,6 +232,26 @@ def lowest(cost, m, low, who):
 
 
 @leaf
+def lowest_site(cost, site, m, order, low, who):
+    """The same, but ties go to the lowest site: they do not depend on the tree by which candidates were found.
+
+    `order` is scratch.
+    """
+    for k in range(m):
+        r = k
+        while r > 0 and site[order[r - 1]] > site[k]:
+            order[r] = order[r - 1]
+            r -= 1
+        order[r] = k
+    low[0], who[0] = np.inf, -1
+    for r in range(m):
+        k = order[r]
+        for i in range(SIDE * SIDE * ROW):
+            who[0, i] = k if cost[k, i] < low[0, i] else who[0, i]
+            low[0, i] = min(cost[k, i], low[0, i])
+
+
+@leaf
 def second_lowest(cost, m, low):
     """The second lowest cost low[1] at each voxel, and once more low[0]: min and max alone run in vector registers."""
     for i in range(SIDE * SIDE * ROW):
@@ -261,16 +260,6 @@ def second_lowest(cost, m, low):
         for i in range(SIDE * SIDE * ROW):
             low[1, i] = min(low[1, i], max(cost[k, i], low[0, i]))
             low[0, i] = min(low[0, i], cost[k, i])
-
-
-@leaf
-def first_of_equals(cost, site, m, low, who):
-    """Give voxels that cost several candidates the same to the lowest site, as if candidates were in order."""
-    for v in range(SIDE * SIDE * ROW):
-        if low[0, v] == low[1, v]:
-            for k in range(m):
-                if cost[k, v] == low[0, v] and site[k] < site[who[0, v]]:
-                    who[0, v] = k
 
 
 @leaf

@@ -19,12 +19,10 @@ from microgen.core.kernels.boxes import (
     collect,
     costs,
     cull,
-    first_of_equals,
     half_variations,
-    in_order,
     keep_nearest_images,
     leaf,
-    lowest,
+    lowest_site,
     second_lowest,
     several_images,
     sieve,
@@ -80,7 +78,7 @@ class Work(NamedTuple):
     cost: np.ndarray  # float64 [capacity, voxels]
     low: np.ndarray  # float64 [2, voxels]: the two lowest costs
     who: np.ndarray  # int32 [1, voxels]: the candidate of the lowest
-    near: np.ndarray  # int64 [capacity]: candidates that may share one voxel
+    near: np.ndarray  # int64 [capacity]: candidates in order of their sites, or that may share one voxel
     local: np.ndarray  # float64 [capacity, 3]: gradients of the block's candidates
     point: np.ndarray  # float64 [3]: a voxel's centre
     widest: np.ndarray  # float64 [capacity]: gap beyond which a candidate shares no voxel of the block
@@ -182,7 +180,7 @@ def _costs(lattice, low, m, work, offset, size):
 @leaf
 def _label_block(lattice, low, m, work, want, out, sweep, chunk):
     """Labels and counts of a block whose costs are known."""
-    lowest(work.cost, m, work.low, work.who)
+    lowest_site(work.cost, work.site[3], m, work.near, work.low, work.who)
     _tally(lattice, low, work.site[3], work.who[0], want, out, sweep.counts[chunk])
 
 
@@ -196,12 +194,11 @@ def _keep_nearest(lattice, m, work):
 def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
     """Labels, counts, volumes and interface terms of a block whose costs are known."""
     cand, site, step, c, h = work.cand[3], work.site[3], lattice.step, work.c, work.h
-    lowest(work.cost, m, work.low, work.who)
+    lowest_site(work.cost, site, m, work.near, work.low, work.who)
     if m > MANY:
         m = sieve(cand, site, m, work.cost, work.low, work.who, c, step, h, max(reach_of(want), 0.0), work.local)
-        lowest(work.cost, m, work.low, work.who)
+        lowest_site(work.cost, site, m, work.near, work.low, work.who)
     second_lowest(work.cost, m, work.low)
-    first_of_equals(work.cost, site, m, work.low, work.who)
     area, half = np.zeros((m, m)), np.empty((m, m))
     half_variations(cand, m, c, step, h, work.local, half)
     box = Block(work.corner, step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
@@ -216,9 +213,8 @@ def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
 def _watch_block(lattice, low, m, work, want, out, chunk, sweep):
     """Labels, counts and the voxels that may flip of a block in which no site's volume is followed."""
     cand, site = work.cand[3], work.site[3]
-    lowest(work.cost, m, work.low, work.who)
+    lowest_site(work.cost, site, m, work.near, work.low, work.who)
     second_lowest(work.cost, m, work.low)
-    first_of_equals(work.cost, site, m, work.low, work.who)
     box = Block(work.corner, lattice.step, np.minimum(np.array([SIDE, SIDE, ROW]), lattice.shape - low))
     flip, flip_gap, used = sweep.flip[chunk], sweep.flip_gap[chunk], sweep.flip_used[chunk]
     sweep.flip_used[chunk] = record_block(box, cand, site, m, work, want, flip, flip_gap, used)
@@ -254,8 +250,6 @@ def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     m = _narrow(lattice, start, size, np.int64(1), m, work, offset, want, out, chunk, sweep)
     if m == 0:
         return True
-    if not want.volumes:  # there equals are told apart where they are met
-        in_order(work.cand[1], work.site[1], m)
     end = np.minimum(start + size, lattice.shape)
     low, below = np.empty(3, np.int64), np.empty(3, np.int64)
     for low[0] in range(start[0], end[0], middle[0]):
