@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from microgen.core.kernels import cpu
-from microgen.core.kernels.tree import SiteTree
 from microgen.core.power_diagram import PowerDiagram
 from microgen.grid import Grid
 
@@ -30,13 +29,15 @@ class Nearby:
         """bool [n]: the sites that may change."""
         self.part = np.zeros(int(np.prod(-(-self.lattice.shape // cpu.COARSE))), bool)
         """The coarse boxes that are swept."""
+        self.found = self.active, -1.0, self.part
+        """Sites, reach, and the boxes that these touch in `tree`: to look for them takes a good part of a sweep."""
 
     def grow(self, active: np.ndarray) -> None:
         self.active = self.active | active
 
     def share(self, reach: float) -> float:
         """Share of the box that is swept next."""
-        return float((self.part | self._touched(self.tree, reach)).mean())
+        return float((self.part | self._touched(reach)).mean())
 
     def sweep(self, weights: np.ndarray, want: cpu.Wanted, room: cpu.Sweep) -> cpu.Sweep:
         """Counts and volumes of the whole; records of the part.
@@ -44,13 +45,19 @@ class Nearby:
         The diagram at these weights differs from what was last swept at active sites at most. Volumes of sites that
         are not followed come out as anything, as in any sweep.
         """
-        want, tree = want._replace(labels=False), self.diagram.solver_tree(weights)
-        part = self.part | self._touched(tree, want.reach) | self._touched(self.tree, 0.0)
+        want, tree, last = want._replace(labels=False), self.diagram.solver_tree(weights), self.tree
+        part = self.part
+        if not np.array_equal(tree.rows, last.rows):
+            active, _, boxes = self.found
+            if not np.array_equal(active, self.active) or (boxes & ~part).any():  # else they are swept already
+                part = part | self._touched(0.0)
+            self.tree, self.found = tree, (self.active, -1.0, part)
+        part = part | self._touched(want.reach)
         more = np.flatnonzero(part & ~self.part)
         if len(more):
-            before = cpu.sweep(self.tree, self.lattice, want._replace(reach=-1.0), room, boxes=more)
+            before = cpu.sweep(last, self.lattice, want._replace(reach=-1.0), room, boxes=more)
             self.counts, self.volumes = self.counts - before.counts, self.volumes - before.volumes
-        self.part, self.tree = part, tree
+        self.part = part
         if not part.any():
             for used in (room.pair_used, room.flip_used):
                 used.fill(0)
@@ -58,5 +65,10 @@ class Nearby:
         swept = cpu.sweep(tree, self.lattice, want, room, boxes=np.flatnonzero(part))
         return swept._replace(counts=self.counts + swept.counts, volumes=self.volumes + swept.volumes)
 
-    def _touched(self, tree: SiteTree, reach: float) -> np.ndarray:
-        return cpu.touched(tree, self.lattice, self.active, reach)
+    def _touched(self, reach: float) -> np.ndarray:
+        """The boxes that active sites touch in `tree`."""
+        active, known, boxes = self.found
+        if known != max(reach, 0.0) or not np.array_equal(active, self.active):
+            boxes = cpu.touched(self.tree, self.lattice, self.active, reach)
+            self.found = self.active, max(reach, 0.0), boxes
+        return boxes
