@@ -27,9 +27,8 @@ PROBES, REPEATS = 8, 16
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
-# Of the progress: what untangling and solving take, the share of the latter at which cells have their volumes (islands
-# are left then), and what a step does of what is left, as no one knows how many there will be.
-UNTANGLED, SOLVED, RAW, STRIDE = (0.05, 0.3), (0.3, 0.95), 0.7, 0.02
+UNTANGLED, SOLVED = (0.05, 0.3), (0.3, 0.95)  # parts of the progress
+RAW = 0.7  # of the latter, when cells have their volumes and islands are left
 
 
 class Cells(NamedTuple):
@@ -206,15 +205,16 @@ def coarser(grid: Grid, n: int) -> Grid:
 
 
 class _Way:
-    """A part of the way that progress tells of: every step goes on a little, and none goes back."""
+    """A part of the way that progress tells of. No one knows how many steps there will be: each does the same share,
+    `stride`, of what is left, at least."""
 
-    def __init__(self, progress: Progress, begin: float, end: float):
-        self.progress, self.begin, self.done, self.end = progress, begin, begin, end
+    def __init__(self, progress: Progress, begin: float, end: float, stride: float):
+        self.progress, self.begin, self.done, self.end, self.stride = progress, begin, begin, end, stride
 
     def step(self, text: str, share: float = 0.0) -> None:
         """Tell what is done; it is `share` of this part at least."""
         told = self.begin + share * (self.end - self.begin)
-        self.done = max(told, self.done + STRIDE * (self.end - self.done))
+        self.done = max(told, self.done + self.stride * (self.end - self.done))
         self.progress(self.done, text)
 
 
@@ -223,7 +223,7 @@ def _untangling(progress: Progress | None, cut: list[int], probes: int) -> OnSte
     if progress is None:
         return None
     ends = [UNTANGLED[0] + (UNTANGLED[1] - UNTANGLED[0]) * k / probes for k in (len(cut), len(cut) + 1)]
-    way, found = _Way(progress, *ends), f", {cut[-1]} cells cut in two" if cut else ""
+    way, found = _Way(progress, *ends, stride=0.1), f", {cut[-1]} cells cut in two" if cut else ""
     what = f"untangling, look {len(cut) + 1} of {probes}{found}"
     return lambda error, _: way.step(f"{what}: volumes off by {error:.0%}")
 
@@ -232,7 +232,7 @@ def _solving(progress: Progress | None, tolerance: float) -> OnStep | None:
     """Progress from errors: each factor of two towards the tolerance counts alike."""
     if progress is None:
         return None
-    way = _Way(progress, *SOLVED)
+    way = _Way(progress, *SOLVED, stride=0.02)
 
     def on_step(error: float, stage: str) -> None:
         near = 1 - math.log(max(error, tolerance) / tolerance) / math.log(1 / tolerance)
