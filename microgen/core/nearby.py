@@ -69,6 +69,8 @@ class Nearby:
         """The boxes that active sites touch in `tree`."""
         active, known, boxes = self.found
         if known != max(reach, 0.0) or not np.array_equal(active, self.active):
-            boxes = cpu.touched(self.tree, self.lattice, self.active, reach)
+            boxes = np.zeros_like(boxes)
+            if self.active.any():
+                boxes = cpu.touched(self.tree, self.lattice, self.active, reach)
             self.found = self.active, max(reach, 0.0), boxes
         return boxes

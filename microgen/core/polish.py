@@ -85,6 +85,8 @@ class Polish:
             if solution.converged or solution.island_voxels == 0 or failures > 0:
                 return best
             near = self._nearby(weights, swept, aim)
+            if near is not None and not near.active.any():  # what is missed is missed at any weights
+                return best
 
     def _looked(self, share: float) -> None:
         self.problem.busy(f"looking for islands, {share:.0%} done")

@@ -122,8 +122,9 @@ def _part(old: Survey, diagram: PowerDiagram, grid: Grid, tree: SiteTree) -> np.
     active = (moved | (before.weights != diagram.weights)).numpy()
     if active.mean() > WHOLE:
         return None
-    lattice = diagram.lattice(grid, ORDER)
-    return cpu.touched(before.tree(ORDER), lattice, active, 0.0) | cpu.touched(tree, lattice, active, 0.0)
+    lattice, none = diagram.lattice(grid, ORDER), np.zeros(len(old.pieces.count), bool)
+    trees = (before.tree(ORDER), tree) if active.any() else ()
+    return np.logical_or.reduce([none, *(cpu.touched(k, lattice, active, 0.0) for k in trees)])
 
 
 def _nothing(diagram: PowerDiagram, grid: Grid, boxes: int) -> Survey:

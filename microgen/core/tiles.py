@@ -78,14 +78,31 @@ class Tiles:
         counts = cpu.sweep(self.diagram.tree(ORDER), lattice, cpu.Wanted(False, False, -1.0)).counts
         return counts + gained(self.repairs, n)
 
-    def centroids(self) -> np.ndarray:
-        """float64 [n, 3]: mean of the voxel centres of each label, next to its site; an empty cell keeps its site."""
-        sites = self.diagram.sites.numpy()
+    def centroids(self, among: np.ndarray | None = None) -> np.ndarray:
+        """float64 [n, 3]: mean of the voxel centres of each label, next to its site; an empty cell keeps its site.
+
+        Only of those `among` (bool [n]), where given, and of others anything.
+        """
+        sites, (_, ny, nz) = self.diagram.sites.numpy(), self.grid.shape
         lattice = self.diagram.lattice(self.grid, ORDER)
         total, count = np.zeros(sites.shape), np.zeros(len(sites), np.int64)
-        for start, labels in self.slabs():
+        for start, stop in self._layers(np.ones(len(sites), bool) if among is None else among):
+            labels = np.ascontiguousarray(self.labels((start, 0, 0), (stop, ny, nz)))
             displacements(labels, start, sites, lattice, total, count)
         return sites + total / np.maximum(count, 1)[:, None]
+
+    def _layers(self, among: np.ndarray) -> Iterator[tuple[int, int]]:
+        """First voxel and end along x of the layers of boxes with a part of some grains, in order."""
+        nx, ny, nz = self.grid.shape
+        held = np.ones(-(-nx // cpu.COARSE), bool)
+        if not among.all():
+            cells = cpu.touched(self.diagram.tree(ORDER), self.diagram.lattice(self.grid, ORDER), among, 0.0)
+            given = self.repairs.voxels[among[self.repairs.after - 1]]
+            held = cells.reshape(len(held), -1).any(axis=1) | np.isin(
+                np.arange(len(held)), given // (cpu.COARSE * ny * nz)
+            )
+        for layer in np.flatnonzero(held).tolist():
+            yield cpu.COARSE * layer, min(cpu.COARSE * (layer + 1), nx)
 
 
 def gained(repairs: Repairs, n: int) -> np.ndarray:

@@ -153,11 +153,11 @@ def _moved(solution: Solution, grid: Grid) -> torch.Tensor:
     return torch.stack([raw[moved], repaired[moved]]).long()
 
 
-def _centred(solution: Solution, grid: Grid) -> torch.Tensor:
-    """Centroids of the voxel grains."""
+def _centred(solution: Solution, grid: Grid, among: torch.Tensor | None = None) -> torch.Tensor:
+    """Centroids of the voxel grains; of those `among` (bool [n]) at least, where given."""
     if solution.labels is None:
         assert solution.tiles is not None
-        return torch.from_numpy(solution.tiles.centroids())
+        return torch.from_numpy(solution.tiles.centroids(None if among is None else among.numpy()))
     return at_centroids(solution.labels, solution.diagram, grid)
 
 
@@ -174,7 +174,7 @@ def eased(
     either = cut | heirs
     age = torch.where(either, cells.age + 1, 0)
     stubborn = cut & (age >= 2)
-    centred = filling.kept_inside(_centred(solution, grid), cells.sites, grid)
+    centred = filling.kept_inside(_centred(solution, grid, either), cells.sites, grid)
     return Cells(
         torch.where(either[:, None], centred, cells.sites),
         rounder(cells.metrics, stubborn),
