@@ -250,12 +250,10 @@ def summary(part: str, rows: list[dict[str, Any]]) -> str:
     for r in rows:
         pairs[r["case"], r["seed"]][r["search"]] = r["value"]
     both = np.array([[p["gp"], p["random"]] for p in pairs.values() if len(p) == 2])
-    p = (
-        wilcoxon(both[:, 0], both[:, 1], alternative="less").pvalue
-        if (both[:, 0] != both[:, 1]).any()
-        else float("nan")
-    )
+    differ = bool((both[:, 0] != both[:, 1]).any())
+    test: Any = wilcoxon(both[:, 0], both[:, 1], alternative="less") if differ else None
     better, alike = int((both[:, 0] < both[:, 1]).sum()), int((both[:, 0] == both[:, 1]).sum())
+    p = float("nan") if test is None else test.pvalue
     means = both.mean(0).round(3).tolist()
     return f"gp better in {better} of {len(both)} pairs, the same in {alike}, means {means}, p = {p:.3f}"
 
