@@ -198,6 +198,7 @@ def whole_target(scan: Microstructure) -> Any:
 
 def chance(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Bayesian against random search: the same starts and number of samples; what both find counts on fresh seeds."""
+    starts: dict[tuple[str, int], list[Any]] = {}
 
     def one(case: str, seed: int, search: str) -> dict[str, Any]:
         target: Any
@@ -205,7 +206,9 @@ def chance(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict
             generator, target = Curvatubes(), volume_target(case) if case in VOLUMES else published_target(case)
         else:
             generator, target = Polycrystal(), whole_target(read(data() / "ebsd" / case))
-        found = fit(generator, target, seed=seed, budget=options.budget or 40, search=search)
+        log = Starts(starts.get((case, seed), []))
+        found = fit(generator, target, seed=seed, budget=options.budget or 40, search=search, log=log)
+        starts[case, seed] = [row for row in log.rows if row["stage"] == "start"]
         row = {"case": case, "seed": seed, "search": search, "value": found.value, "spread": found.spread}
         return row | {"seen": best_of(found), "start": start_of(found), "seconds": found.seconds}
 
@@ -216,6 +219,16 @@ def chance(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict
                     f"chance {case} {seed} {search} {options.budget}",
                     lambda c=case, s=seed, w=search: one(c, s, w),
                 )
+
+
+class Starts:
+    """A log that knows the starts of another search, which are the same: they are made once."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self.rows = list(rows)
+
+    def append(self, row: Any) -> None:
+        self.rows.append(dict(row))
 
 
 def start_of(found: Any) -> float:
