@@ -26,26 +26,19 @@ GREY = {"ome": "imagej", "numpy": "numpy-grey"}
 """Formats of labels -> those that read the same files as grey values."""
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class RawFlags:
-    """What a file of bare values holds."""
-
-    raw_shape: Annotated[tuple[int, ...], Parameter(consume_multiple=True, show_default=False)] = ()
-    """Voxels along x, y, z of a .raw file without a JSON; x is fastest."""
-    raw_type: Annotated[str, Parameter(show_default=False)] = ""
-    """Type of its values: uint8 (the default), uint16, >u2, float32 ..."""
-
-
 @Parameter(name="*", group=Group("Volume to be matched", sort_key=2))
 @dataclass(frozen=True, kw_only=True)
-class VolumeFlags(RawFlags):
+class VolumeFlags:
     """How a volume of grey values is read."""
 
     grey_threshold: Annotated[str, Parameter(show_default=False)] = ""
     """Grey value above which there is solid; or otsu (the default), multi-otsu[:N], hysteresis:LOW,HIGH."""
     invert: bool = False
     """The solid is dark and the pores are bright."""
+    raw_shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = ()
+    """Voxels along x, y, z of a .raw file without a JSON; x is fastest."""
+    raw_type: Annotated[str, Parameter(show_default=False)] = ""
+    """Type of its values: uint8 (the default), uint16, >u2, float32 ..."""
 
 
 def read_volume(
@@ -93,7 +86,7 @@ def read_any(
     return read_volume(path, flags, spacing=spacing, name="FILE", phases=phases)
 
 
-def read_grey(path: Path, flags: RawFlags) -> Microstructure:
+def read_grey(path: Path, flags: VolumeFlags) -> Microstructure:
     """A file as it is; numbers that could be labels are grey values unless microgen wrote them, and fractions
     in a .npy a level set."""
     if not flags.raw_shape:
@@ -108,7 +101,7 @@ def read_grey(path: Path, flags: RawFlags) -> Microstructure:
         raise InvalidParameter(flag, expected=error.expected, got=shown, remedy=error.remedy) from None
 
 
-def read_by_looks(file: Path, format: str | None, flags: RawFlags) -> Microstructure:
+def read_by_looks(file: Path, format: str | None, flags: VolumeFlags) -> Microstructure:
     """The file; foreign labels that are grey values by all looks, as grey values."""
     if flags.raw_shape or flags.raw_type or (file.suffix.lower() == ".raw" and format is None):
         return read_grey(file, flags)

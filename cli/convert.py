@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from ._outputs import Outputs, check_suffix, format_for, others_of
 from ._progress import Reporter
 from ._request import demand
 from ._result import finish, grid_object, result_object
-from ._volume import RawFlags, read_by_looks
+from ._volume import VolumeFlags, read_by_looks
 
 
 def convert(
@@ -35,7 +35,8 @@ def convert(
     format: str | None = None,
     input_format: str | None = None,
     labels: bool = False,
-    raw: RawFlags = RawFlags(),  # noqa: B008 - frozen
+    raw_shape: tuple[int, int, int] | None = None,
+    raw_type: str = "",
     dry_run: bool = False,
     talk: Talk = Talk(),  # noqa: B008 - frozen
 ) -> int:
@@ -55,13 +56,20 @@ def convert(
         The same for the file that is read.
     labels
         Whole numbers in a file of others are grain labels, not grey values.
+    raw_shape
+        Voxels along x, y, z of a .raw file without a JSON; x is fastest.
+    raw_type
+        Type of its values: uint8 (the default), uint16, >u2, float32 ...
     dry_run
         Say what would be written and what would be lost, and stop.
     """
     reporter = Reporter(quiet=talk.quiet)
     outputs = _outputs(out, format)
     outputs.check(overwrite=talk.overwrite)
-    step = {"file": str(file), "format": input_format, "labels": labels, "spacing_um": list(spacing), **asdict(raw)}
+    bare = raw_shape is not None or raw_type
+    demand(not (bare and input_format), "--input-format", "none beside --raw-shape and --raw-type", input_format)
+    step = {"file": str(file), "format": input_format, "labels": labels, "spacing_um": list(spacing)}
+    step |= {"raw_shape": list(raw_shape or ()), "raw_type": raw_type}
     with reporter.stage("reading", "read"):
         sample = taken(file, step)
         sample = replace(sample, provenance=_provenance(sample, file, step))
@@ -89,8 +97,8 @@ def taken(file: Path, step: Mapping[str, Any]) -> Microstructure:
     if file.suffix.lower() == ".csv" and not step["format"]:
         remedy = f"Its volume comes again by: microgen polycrystal --sites {file} --out rve.vti"
         raise UnsupportedFormat(f"{file}: a grain table holds no voxels. {remedy}")
-    raw = RawFlags(raw_shape=tuple(step.get("raw_shape", ())), raw_type=step.get("raw_type", ""))
-    sample = read_by_looks(file, step["format"], raw)
+    flags = VolumeFlags(raw_shape=tuple(step.get("raw_shape", ())), raw_type=step.get("raw_type", ""))
+    sample = read_by_looks(file, step["format"], flags)
     if step["labels"]:
         sample = _as_labels(sample, file)
     return resized(sample, tuple(step["spacing_um"]))

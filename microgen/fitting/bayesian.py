@@ -1,9 +1,9 @@
 """The loop of a Bayesian fit: starts, search, candidates on fresh seeds, and what the data say of each parameter.
 
-Each sample of the search has random numbers of its own. Sharing them makes samples differ by their parameters alone,
-but then a search fits the parameters to what is odd in that one draw: on bone, candidates that were seen at 0.25 and
-0.27 came out at 0.38 and 0.43 on fresh seeds, behind the start. The models tell noise from trend, candidates are
-ranked by them, and what is reported is measured on seeds that the search never saw.
+Starts share their random numbers, as they are ranked; each sample of the search has its own. Sharing them makes samples
+differ by their parameters alone, but then a search fits the parameters to what is odd in that one draw: on bone,
+candidates that were seen at 0.25 and 0.27 came out at 0.38 and 0.43 on fresh seeds, behind the start. The models tell
+noise from trend, candidates are ranked by them, and what is reported is measured on seeds that the search never saw.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from microgen.fitting.space import Space
 from microgen.fitting.trials import Runner, Trial, Wanted
 from microgen.generators.ensemble import member_seed
 
-SEARCHED, RESERVED = (
-    2_000_000,
-    1_000_000,
-)  # where the numbers of members begin whose seeds the search, and fresh samples, take
+RESERVED = 1_000_000  # members of an ensemble from here on have the seeds of the fresh samples,
+SEARCHED = 2_000_000  # from here on those of the search
 BATCH = 4  # points asked for at once; the same whatever the number of workers, so that results are
 FRESH = "fresh"  # stage of the samples that the search never saw
 FINALISTS, SEEDS = 3, 3  # candidates that are made again, and their fresh seeds
@@ -136,7 +134,7 @@ def _nearest(space: Space, trials: Sequence[Trial], values: Mapping[str, float])
 def _expected(space: Space, searcher: Any, trials: Sequence[Trial], told: Space) -> list[float]:
     """Objective of each trial without the luck of its seed, as far as a model tells."""
     values = np.array([min(t.value, WORST) for t in trials])
-    known = np.array([_in(space, t.parameters) and bool(t.ratios) for t in trials])
+    known = np.array([_in(space, t.parameters) and bool(_parts(t)) for t in trials])
     if isinstance(searcher, Composite) and searcher.informed and known.any():
         at = np.array([told.unit(t.parameters) for t, inside in zip(trials, known) if inside])
         values[known] = np.exp(searcher.predict(at)[0])
@@ -159,7 +157,7 @@ def settled(plan: Plan, runner: Runner, status: str, expected: Sequence[float] |
     best = int(np.argmin(table.mean(axis=1)))
     own = finalists.index(first)
     better = table[own] - table[best]  # on the same seeds
-    chance = float(better.std(ddof=1)) / math.sqrt(plan.fresh) if plan.fresh > 1 else 0.0
+    chance = 2 * float(better.std(ddof=1)) / math.sqrt(plan.fresh) if plan.fresh > 1 else 0.0
     if better.mean() <= chance:
         best = own
     return _outcome(finalists[best], table[best], status, runner, ranked)
@@ -167,7 +165,7 @@ def settled(plan: Plan, runner: Runner, status: str, expected: Sequence[float] |
 
 def _outcome(chosen: Trial, values: np.ndarray, status: str, runner: Runner, ranked: Sequence[Trial]) -> Outcome:
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    limit = alike(chosen.value, len(chosen.distances), spread / float(values.mean()))
+    limit = alike(chosen.value, len(chosen.distances), spread / max(float(values.mean()), 1e-12))
     near = [t for t in ranked if t.value <= limit and t.parameters.keys() == chosen.parameters.keys()]
     ranges = {}
     for name, value in chosen.parameters.items():
@@ -190,7 +188,7 @@ def alike(value: float, terms: int, noise: float) -> float:
 def profiles(space: Space, searcher: Composite, found: Outcome, terms: int) -> dict[str, Estimate]:
     """Interval of each parameter in which the model, over all others, finds values that are `alike` the best.
 
-    A profile of the mean of the Gaussian process at SWEEP points, half of them near the best.
+    A profile of the mean of the models at SWEEP points, half of them near the best.
     """
     rng = np.random.default_rng(0)
     best = found.best
@@ -199,7 +197,7 @@ def profiles(space: Space, searcher: Composite, found: Outcome, terms: int) -> d
     points[::2] = np.clip(centre + (points[::2] - 0.5) * 0.3, 0, 1)
     points[0] = centre
     mean, _ = searcher.predict(points)
-    limit = math.log(alike(math.exp(mean.min()), terms, found.spread / found.value))
+    limit = math.log(alike(math.exp(mean.min()), terms, found.spread / max(found.value, 1e-12)))
     out = {}
     for k, parameter in enumerate(space.parameters):
         bins = np.minimum((points[:, k] * BINS).astype(int), BINS - 1)
@@ -213,8 +211,13 @@ def profiles(space: Space, searcher: Composite, found: Outcome, terms: int) -> d
 
 
 def _tell(searcher: Any, space: Space, trials: Sequence[Trial]) -> None:
-    parts = [{name: Parts(ratio, t.lacks.get(name, math.nan)) for name, ratio in t.ratios.items()} for t in trials]
-    searcher.tell([space.unit(t.parameters) for t in trials], [t.value for t in trials], parts)
+    searcher.tell([space.unit(t.parameters) for t in trials], [t.value for t in trials], [_parts(t) for t in trials])
+
+
+def _parts(trial: Trial) -> dict[str, Parts]:
+    """What it says of each statistic; nothing where the sample lacks one, which is as bad as no sample."""
+    parts = {name: Parts(ratio, trial.lacks.get(name, math.nan)) for name, ratio in trial.ratios.items()}
+    return {} if any(p.ratio >= WORST and not math.isfinite(p.lack) for p in parts.values()) else parts
 
 
 def _in(space: Space, values: Mapping[str, float]) -> bool:

@@ -24,6 +24,8 @@ JOINT = 100
 """The best of them, for which draws are made jointly, as points of a batch must differ."""
 NEAR = 0.12
 """Standard deviation of these about a good point."""
+APART = 0.05
+"""Least distance, along one axis at least, between the points that are settled on."""
 LARGEST = 10.0
 """Noise floors beyond which differences are compressed: from there all is equally wrong."""
 
@@ -75,7 +77,12 @@ class Composite:
         with _quiet():
             at = self._candidates()
             expected = self._draw(at, DRAWS, joint=False).mean(axis=0)
-        return at[np.argsort(expected, kind="stable")[:n], : self.dimensions].tolist()
+        order, chosen = np.argsort(expected, kind="stable"), []
+        for k in order:
+            apart = np.abs(at[k, : self.dimensions] - at[chosen, : self.dimensions]).max(axis=1, initial=0.0)
+            if len(chosen) < n and (apart >= APART).all():
+                chosen.append(k)
+        return at[chosen, : self.dimensions].tolist()
 
     def ask(self, n: int) -> list[list[float]]:
         """Points to be tried next."""
@@ -165,8 +172,9 @@ class _Statistic:
             at, ratio, lack = at[known], ratio[known], lack[known]
         else:
             lack = np.zeros_like(ratio)
-        scale = np.max(np.abs(lack) / np.maximum(ratio, 1e-9))
-        lack = lack / scale if scale > 0 else lack
+        told = (ratio > 0) & (ratio < LARGEST)  # larger ones may have been cut off
+        scale = np.max(np.abs(lack[told]) / ratio[told], initial=0.0)
+        lack = lack / scale if scale > 0 else np.sign(lack) * ratio
         rest = np.maximum(ratio - np.abs(lack), 0)
         return cls(_Process.fitted(at, _compressed(lack), seed), _Process.fitted(at, _compressed(rest), seed))
 

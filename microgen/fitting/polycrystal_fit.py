@@ -53,7 +53,9 @@ class PolycrystalProblem:
         inside = all(d <= self.floors[name][0] for name, d in distances.items())
         figures = {term.label: term.kind.value(found[term.label]) for term in known}
         value = float(np.mean(list(ratios.values()))) if ratios else 0.0
-        lacks = {term.label: figures[term.label] - term.kind.value(term.measured) for term in known}
+        # Angles have no difference with a sign that parameters could mend: none of them turns the axis.
+        signed = [term for term in known if term.name != "axis_angle"]
+        lacks = {term.label: figures[term.label] - term.kind.value(term.measured) for term in signed}
         return Evaluation(value, distances, inside, figures, dict(parameters), ratios, lacks)
 
     def generator(self, parameters: Mapping[str, float]) -> Polycrystal:

@@ -34,7 +34,7 @@ class Trial:
     """Of the sample that was compared."""
     seed: int
     value: float
-    """Mean of distance over noise floor p95 of the statistics in the objective; inf where no sample came out."""
+    """Mean of distance over noise floor p95 of the statistics in the objective; 30 where no sample came out."""
     distances: dict[str, float]
     """Of each statistic in the objective."""
     inside: bool
@@ -161,7 +161,12 @@ class Runner:
             return None
         row = {k: v for k, v in self._rows[index].items() if k in Trial.__dataclass_fields__}
         trial = Trial(**row)
-        if trial.number != index + 1 or trial.seed != wanted.seed or not _equal(trial.asked, wanted.parameters):
+        if (
+            "ratios" not in row
+            or trial.number != index + 1
+            or trial.seed != wanted.seed
+            or not _equal(trial.asked, wanted.parameters)
+        ):
             raise InvalidParameter(
                 "trials",
                 expected=f"as trial {index + 1} what this fit asks for",

@@ -143,7 +143,7 @@ def _walls(figures: dict[str, Any]) -> Iterator[str]:
     voxels = f"measured with voxels of {figures['resolution_mm']:.3g} mm"
     yield f"walls     thinnest {thinnest:.3g} mm: thick enough for {able} ({voxels})"
     if uncut is not None and uncut > 1.1 * thinnest:
-        yield f"note      slivers at the sides of the box are thinnest: elsewhere walls have {uncut:.3g} mm or more"
+        yield f"note      the thinnest lie at sides of the box, as slivers of a cut do: others have {uncut:.3g} mm"
 
 
 def _remarks(figures: dict[str, Any]) -> Iterator[str]:

@@ -127,12 +127,14 @@ def test_bare_values_are_told_of_by_flags_and_taken_again_so(microgen, tmp_path:
     values = np.random.default_rng(0).integers(0, 60000, (5, 4, 3)).astype(">u2")
     Path("bare.raw").write_bytes(values.tobytes(order="F"))
     flags = ("--raw-shape", 5, 4, 3, "--raw-type", ">u2", "--spacing", "2um")
-    assert microgen("convert", "bare.raw", "a.npz", *flags).code == 0
+    assert microgen("convert", *flags[:6], "bare.raw", "a.npz", *flags[6:]).code == 0
     assert np.array_equal(read("a.npz").grey, values)  # type: ignore[arg-type]
     assert microgen("rerun", "a.npz", "--out", "b.npz").code == 0
     assert np.array_equal(read("b.npz").grey, values)  # type: ignore[arg-type]
     short = microgen("convert", "bare.raw", "c.npz", "--raw-shape", 5, 4, 4, "--raw-type", ">u2")
     assert (short.code, Path("c.npz").exists()) == (4, False)
+    both = microgen("convert", *flags[:4], "bare.raw", "c.npz", "--input-format", "raw")
+    assert (both.code, Path("c.npz").exists()) == (2, False)
 
 
 def test_a_scan_keeps_its_points(microgen) -> None:

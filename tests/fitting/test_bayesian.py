@@ -134,6 +134,30 @@ def test_samples_that_did_not_come_out_do_no_harm() -> None:
     assert optimise(SPACE, plan, runner).seen < 1.5
 
 
+def test_where_samples_lack_a_statistic_the_search_does_not_stay() -> None:
+    class Lacking(Bowl):
+        """Ever nearer in one statistic, but without the other beyond a = 0.5."""
+
+        def evaluate(self, parameters: Mapping[str, float], *, seed: int, stage: str) -> Evaluation:
+            x = 1 - parameters["a"]
+            y = abs(parameters["b"] - 0.2) if parameters["a"] < 0.5 else WORST
+            ratios, lacks = {"x": x, "y": y}, {"x": x, "y": y if y < WORST else float("nan")}
+            return Evaluation((x + y) / 2, ratios, False, {}, dict(parameters), ratios, lacks)
+
+    plan = Plan(24, 0)
+    runner = Runner(Lacking(), total=plan.total, workers=1, log=None, progress=None)
+    runner.run([Wanted({"a": 0.1, "b": 0.9, "idle": 0.5}, 0, "start")])
+    found = optimise(SPACE, plan, runner)
+    assert found.value < 0.32  # 0.25 at a = 0.5, b = 0.2; 0.8 at the start
+    assert sum(t.parameters["a"] >= 0.5 for t in runner.trials) < len(runner.trials) / 2
+
+
+def test_trials_that_an_earlier_version_wrote_are_refused(whole: tuple[Outcome, Log]) -> None:
+    rows = [{k: v for k, v in row.items() if k != "ratios"} for row in whole[1].rows[:1]]
+    with pytest.raises(InvalidParameter, match="another version"):
+        fitted(log=Log(rows))
+
+
 def test_unknown_searches_are_refused() -> None:
     with pytest.raises(InvalidParameter, match="search"):
         make_search("grid", 2, seed=0, first=1)
