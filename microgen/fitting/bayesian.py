@@ -145,21 +145,21 @@ def settled(plan: Plan, runner: Runner, status: str, expected: Sequence[float] |
     """The best of the finalists on fresh seeds; a start is left only for what is better by more than chance.
 
     What the data do not tell would else be set by the luck of the search, where the start is at least what is usual.
+    Finalists are the best start, and in turn what is `expected` to be best and what was seen to be: a model of few
+    trials can be wrong, a single sample lucky.
     """
-    by = expected or [t.value for t in runner.trials]
-    ranked = [t for _, t in sorted(zip(by, runner.trials), key=lambda pair: (pair[0], pair[1].value))]
+    ranked = sorted(runner.trials, key=lambda t: t.value)
+    by_model = [runner.trials[k] for k in np.argsort(expected or [t.value for t in runner.trials], kind="stable")]
     first = next(t for t in ranked if t.stage == "start" or t is ranked[-1])
-    finalists = _different([*ranked[: plan.finalists], first])
-    finalists = finalists if first in finalists[: plan.finalists] else [*finalists[: plan.finalists - 1], first]
+    finalists = _different([first, *(t for pair in zip(by_model, ranked) for t in pair)])[: plan.finalists]
     seeds = [member_seed(plan.seed, RESERVED + k) for k in range(plan.fresh)]
     made = runner.run([Wanted(t.parameters, seed, FRESH) for t in finalists for seed in seeds])
     table = np.array([min(t.value, WORST) for t in made]).reshape(len(finalists), plan.fresh)
     best = int(np.argmin(table.mean(axis=1)))
-    own = finalists.index(first)
-    better = table[own] - table[best]  # on the same seeds
-    chance = 2 * float(better.std(ddof=1)) / math.sqrt(plan.fresh) if plan.fresh > 1 else 0.0
+    better = table[0] - table[best]  # on the same seeds
+    chance = float(better.std(ddof=1)) / math.sqrt(plan.fresh) if plan.fresh > 1 else 0.0
     if better.mean() <= chance:
-        best = own
+        best = 0
     return _outcome(finalists[best], table[best], status, runner, ranked)
 
 
