@@ -136,7 +136,7 @@ def test_a_level_set_is_one_closed_file_that_others_read(tmp_path: Path) -> None
 
 
 def test_grains_in_one_stl_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="--stl-grains"):
+    with pytest.raises(InvalidParameter, match="--each-grain"):
         write(blocks(), tmp_path / "a.stl")
     assert list(tmp_path.iterdir()) == []
 
