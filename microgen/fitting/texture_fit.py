@@ -28,6 +28,7 @@ from microgen.grid import Grid
 VOXELS = 64  # about so many along a sample of the search
 NAMES = ("mass", "dx", "reduced.H0", "reduced.kg", "reduced.s", "reduced.p", "reduced.t", "reduced.q")
 NARROWEST = 1.5 * (1 + 1e-5)  # voxels of the interface, and room for rounding to six figures
+WIDEST = 0.1 * (1 - 1e-5)  # of the box of a sample
 SHAPE = NAMES[2:]
 MASSES = (-0.95, 0.3)
 STRETCH = 0.03  # relative error in length from which a second sample is worth its time
@@ -97,7 +98,8 @@ class TextureProblem:
     def generator(self, parameters: Mapping[str, float]) -> Curvatubes:
         """The generator at a point of the search, for voxels as large as those of the volume.
 
-        kg is lowered to where the polynomial has a least value; eps spans one and a half of the voxels of the search.
+        kg is lowered to where the polynomial has a least value; eps spans at least one and a half of the voxels of the
+        search, and at most a tenth of its box.
         """
         at, sign = parameters, -1 if self.turned else 1
         found = self.base.coefficients
@@ -106,7 +108,10 @@ class TextureProblem:
             most = 2 * math.sqrt((1 + s) * (1 + t)) - 2
             found = Coefficients.reduced(1.0, h0, min(at["reduced.kg"], 0.999 * most), s, p, t, q)
             found = found.turned() if self.turned else found
-        eps = float(f"{max(self.base.eps, NARROWEST * self.target.factor * at['dx']):.6g}")
+        voxel = self.target.factor * at["dx"]
+        # A tenth of the box of the search is the most: large features leave no room for the eps of the base.
+        eps = max(NARROWEST * voxel, min(self.base.eps, WIDEST * min(self.grid.shape) * voxel))
+        eps = float(f"{eps:.6g}")
         return replace(self.base, coefficients=found, mass=sign * at["mass"], dx=at["dx"], eps=eps)
 
     def coarse(self, parameters: Mapping[str, float]) -> Curvatubes:

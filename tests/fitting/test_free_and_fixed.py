@@ -33,6 +33,14 @@ def test_a_mass_that_is_given_is_not_searched_for(balls: Target) -> None:
     assert problem.free == tuple(name for name in NAMES if name != "mass")
 
 
+def test_large_features_leave_room_for_the_interface_in_the_box_of_the_search(balls: Target) -> None:
+    problem = texture_problem(Curvatubes(), balls, free=None, seed=0)
+    for dx in (0.001, 0.003, 0.01, 0.05):  # at the least the default eps is wider than the box
+        found = problem.coarse({"mass": -0.5, "dx": dx})
+        found.check(problem.grid, seed=0)
+        assert 1.5 <= found.eps / found.dx <= min(problem.grid.shape) / 10
+
+
 @pytest.mark.parametrize(
     ("how", "word"),
     [
