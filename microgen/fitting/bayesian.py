@@ -206,7 +206,8 @@ def profiles(space: Space, searcher: Composite, found: Outcome, terms: int) -> d
         fine = (least <= limit) | (np.arange(BINS) == own)
         low, high = np.flatnonzero(fine)[[0, -1]]
         low_value, high_value = parameter.value(low / BINS), parameter.value((high + 1) / BINS)
-        out[parameter.name] = Estimate(best[parameter.name], low_value, high_value, bool(fine.mean() < WIDE))
+        value = best[parameter.name]  # a start can lie outside the box that is searched
+        out[parameter.name] = Estimate(value, min(low_value, value), max(high_value, value), bool(fine.mean() < WIDE))
     return out
 
 
