@@ -19,16 +19,14 @@ RESOLVED = 6.0
 """Voxels a wall must have to be measured by them: the rims of thinner ones would count."""
 FACING = -0.95
 """Largest cosine between the surfaces where a ray enters and leaves: sharp edges, as cuts leave them, are no walls."""
+FLAT = 1e-3
+"""Voxels from a side of the box within which a surface lies on it."""
 
 
 def resolution_of(mesh: TriangleMesh, voxels: int = VOXELS) -> float:
     """Edge of the voxels that a surface is measured with, so many in its box, mm."""
     sides = np.ptp(mesh.points, axis=0)
     return max(float(sides.prod() / voxels) ** (1 / 3), float(sides.max()) / LONGEST, 1e-12)
-
-
-FLAT = 1e-3
-"""Voxels from a side of the box within which a surface lies on it."""
 
 
 @dataclass(frozen=True, eq=False)

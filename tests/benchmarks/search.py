@@ -25,12 +25,13 @@ RNG = np.random.default_rng(0)
 SLOPES = 8 * RNG.standard_normal((4, DIMENSIONS))
 BEST = RNG.uniform(0.2, 0.8, DIMENSIONS)
 UNITS = np.array([1.0, 30.0, 0.01, 400.0])
+SHAPE = 0.1
 
 
 def parts_of(point: Any) -> dict[str, Parts]:
     x = np.asarray(point) - BEST
     lack = SLOPES @ x + 2 * np.sin(3 * x).sum() * x[0]
-    ratio = np.hypot(0.1 * (1 + x @ x), lack)
+    ratio = np.hypot(SHAPE * (1 + x @ x), lack)
     return {str(k): Parts(float(ratio[k]), float(UNITS[k] * lack[k])) for k in range(4)}
 
 
@@ -38,15 +39,16 @@ def value_of(parts: dict[str, Parts]) -> float:
     return float(np.mean([p.ratio for p in parts.values()]))
 
 
-def ours(seed: int, name: str = "gp") -> float:
+def searched(seed: int, name: str = "gp", *, samples: int = SAMPLES) -> tuple[Any, list[float]]:
+    """A search of ours after so many samples, and their objectives."""
     search = make_search(name, DIMENSIONS, seed=seed, first=FIRST)
     values: list[float] = []
-    while len(values) < SAMPLES:
+    while len(values) < samples:
         points = search.ask(BATCH)
         found = [parts_of(p) for p in points]
         values += map(value_of, found)
         search.tell(points, values[-BATCH:], found)
-    return min(values)
+    return search, values
 
 
 def skopt(seed: int) -> float:
@@ -69,8 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=6)
     options = parser.parse_args()
-    rivals: dict[str, Callable[[int], float]] = {"ours": ours, "scikit-optimize": skopt}
-    rivals["chance"] = lambda seed: ours(seed, "random")
+    rivals: dict[str, Callable[[int], float]] = {"ours": lambda seed: min(searched(seed)[1]), "scikit-optimize": skopt}
+    rivals["chance"] = lambda seed: min(searched(seed, "random")[1])
     for name, run in rivals.items():
         began = time.process_time()
         found = sorted(run(seed) for seed in range(options.seeds))

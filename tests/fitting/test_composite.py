@@ -7,54 +7,23 @@ import pytest
 
 from microgen.fitting.composite import Composite, Parts
 from microgen.fitting.search import make_search
-
-DIMENSIONS = 5
-RNG = np.random.default_rng(0)
-SLOPES = 8 * RNG.standard_normal((4, DIMENSIONS))
-BEST = RNG.uniform(0.2, 0.8, DIMENSIONS)
-UNITS = np.array([1.0, 30.0, 0.01, 400.0])
-"""Of the statistics: a search cannot know them."""
-SHAPE = 0.1
-"""What of a distance no parameter mends."""
-
-
-def parts_of(point: list[float]) -> dict[str, Parts]:
-    """Statistics that bend a little, a distance above the difference of the means."""
-    x = np.asarray(point) - BEST
-    lack = SLOPES @ x + 2 * np.sin(3 * x).sum() * x[0]
-    ratio = np.hypot(SHAPE * (1 + x @ x), lack)
-    return {str(k): Parts(float(ratio[k]), float(UNITS[k] * lack[k])) for k in range(4)}
-
-
-def value_of(parts: dict[str, Parts]) -> float:
-    return float(np.mean([p.ratio for p in parts.values()]))
-
-
-def searched(seed: int, *, trials: int = 20, first: int = 8) -> tuple[Composite, list[float]]:
-    search = Composite(DIMENSIONS, seed, first)
-    values: list[float] = []
-    while len(values) < trials:
-        points = search.ask(4)
-        found = [parts_of(p) for p in points]
-        values += [value_of(f) for f in found]
-        search.tell(points, values[-4:], found)
-    return search, values
+from tests.benchmarks.search import BEST, DIMENSIONS, SHAPE, parts_of, searched, value_of
 
 
 def test_statistics_are_met_in_twenty_trials() -> None:
     rng = np.random.default_rng(1)
     chance = np.median([min(value_of(parts_of(list(p))) for p in rng.random((20, DIMENSIONS))) for _ in range(50)])
-    best = [min(searched(seed)[1]) for seed in range(2)]
+    best = [min(searched(seed, samples=20)[1]) for seed in range(2)]
     assert max(best) < 4 * SHAPE
     assert max(best) < 0.4 * chance
 
 
 def test_the_same_seed_asks_for_the_same_points() -> None:
-    assert searched(3, trials=12)[1] == searched(3, trials=12)[1]
+    assert searched(3, samples=12)[1] == searched(3, samples=12)[1]
 
 
 def test_the_model_foretells_the_objective_where_it_was_not_tried() -> None:
-    search, _ = searched(0, trials=24)
+    search, _ = searched(0, samples=24)
     points = np.clip(BEST + 0.1 * np.random.default_rng(2).standard_normal((40, DIMENSIONS)), 0, 1)
     mean, deviation = search.predict(points)
     true = np.log([value_of(parts_of(list(p))) for p in points])
