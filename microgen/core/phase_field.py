@@ -55,9 +55,9 @@ class Energy:
             sums,
             min(slabs or numba.get_num_threads(), block.shape[0]),
             (self._constants.astype(u.dtype), self._rows, self._fields.astype(u.dtype, copy=False)),
-            self._stencil.astype(u.dtype),
-            np.array([1 / (j + 1) for j in range(19)] + [1 / 64, 40], number),
-            np.array([self.xi, self.xi_soft], number),
+            tuple(self._stencil.astype(u.dtype)),
+            tuple(number(x) for x in (*(1 / (j + 1) for j in range(19)), 1 / 64, 40)),
+            (number(self.xi), number(self.xi_soft)),
             _three_axes(self.periodic, False),
         )
         return float(sums.sum()), gradient.reshape(u.shape)

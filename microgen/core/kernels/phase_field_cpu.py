@@ -15,16 +15,25 @@ from microgen.compiled import compiled
 
 ROOM = 2048  # voxels of a row treated at once
 LANES = 16  # rows are computed up to a multiple of this, so that no scalar remainder is left
+STRIDE = ROOM + 2 + LANES
 
-# Rows of the scratch `w`: the coefficients of f; nine rows of u, (plane, row) from (-1, -1) to (1, 1); results.
-C_N, C_TS, C_TT, C_GT, C_GS, C_GG, EPS, MU, THETA = 0, 1, 2, 3, 4, 5, 6, 7, 8  # THETA: three rows
+# Where the rows of the scratch `w` begin: the coefficients of f; nine rows of u, (plane, row) from (-1, -1) to (1, 1);
+# results. One array with constant distances, so that the compiler sees which numbers are not the same.
+C_N, C_TS, C_TT, C_GT, C_GS, C_GG, EPS, MU, TX, TY, TZ = (STRIDE * i for i in range(11))
 COEFFICIENTS = 11
-U = COEFFICIENTS
-F, F_U, XP, XM, YP, YM, ZP, ZM, XY, XZ, YZ = 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+U = tuple(STRIDE * i for i in range(11, 20))
+F, F_U, XP, XM, YP, YM, ZP, ZM, XY, XZ, YZ = (STRIDE * i for i in range(20, 31))
+RESULTS = 21  # F_U and those after it
 ROWS = 31
 
+options = {"error_model": "numpy", "fastmath": True, "_nrt": False}  # no part makes an array, so none is counted
+part = njit(**options)
+inlined = njit(forceinline=True, **options)
+"""What must be one loop in vector registers is inlined by LLVM, the rest is compiled part by part. Numba's own inlining
+types and optimises all of it as one function: 85 s of compiling instead of 22, with the same bits at the same speed."""
 
-@njit(inline="always")
+
+@inlined
 def _softplus(x, xi, k):
     """P = xi log(1 + exp(x/xi)) + xi and dP/dx, in operations that vectorise; k[j] = 1/(j + 1) in x's type."""
     one = k[0]
@@ -45,41 +54,41 @@ def _softplus(x, xi, k):
     return max(x, xi - xi) + xi * (one + (s + s) * (one + q * series)), (up if x > 0 else y * up)
 
 
-@njit(inline="always")
+@inlined
 def _stencil(w, z, a):
     """g and H at the z-th voxel from the rows of u; `a` holds 1/2h, 1/h² and 1/4hh' of the axes."""
-    gx = (w[U + 7, z + 1] - w[U + 1, z + 1]) * a[0]
-    gy = (w[U + 5, z + 1] - w[U + 3, z + 1]) * a[1]
-    gz = (w[U + 4, z + 2] - w[U + 4, z]) * a[2]
-    two = w[U + 4, z + 1] + w[U + 4, z + 1]
-    hxx = (w[U + 7, z + 1] + w[U + 1, z + 1] - two) * a[3]
-    hyy = (w[U + 5, z + 1] + w[U + 3, z + 1] - two) * a[4]
-    hzz = (w[U + 4, z + 2] + w[U + 4, z] - two) * a[5]
-    hxy = (w[U + 8, z + 1] + w[U, z + 1] - w[U + 6, z + 1] - w[U + 2, z + 1]) * a[6]
-    hxz = (w[U + 7, z + 2] + w[U + 1, z] - w[U + 7, z] - w[U + 1, z + 2]) * a[7]
-    hyz = (w[U + 5, z + 2] + w[U + 3, z] - w[U + 5, z] - w[U + 3, z + 2]) * a[8]
+    gx = (w[U[7] + z + 1] - w[U[1] + z + 1]) * a[0]
+    gy = (w[U[5] + z + 1] - w[U[3] + z + 1]) * a[1]
+    gz = (w[U[4] + z + 2] - w[U[4] + z]) * a[2]
+    two = w[U[4] + z + 1] + w[U[4] + z + 1]
+    hxx = (w[U[7] + z + 1] + w[U[1] + z + 1] - two) * a[3]
+    hyy = (w[U[5] + z + 1] + w[U[3] + z + 1] - two) * a[4]
+    hzz = (w[U[4] + z + 2] + w[U[4] + z] - two) * a[5]
+    hxy = (w[U[8] + z + 1] + w[U[0] + z + 1] - w[U[6] + z + 1] - w[U[2] + z + 1]) * a[6]
+    hxz = (w[U[7] + z + 2] + w[U[1] + z] - w[U[7] + z] - w[U[1] + z + 2]) * a[7]
+    hyz = (w[U[5] + z + 2] + w[U[3] + z] - w[U[5] + z] - w[U[3] + z + 2]) * a[8]
     return gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz
 
 
-@njit(inline="always")
+@inlined
 def _integrand(w, z, tr, nn, gm, xi, k):
     """f without its terms in |g|^2, and its derivatives with respect to N, T and |g|."""
     p, slope = _softplus(nn + nn - tr * tr, xi, k)
     s = np.sqrt(p)
-    in_s = w[C_TS, z] * tr + w[C_GS, z] * gm
+    in_s = w[C_TS + z] * tr + w[C_GS + z] * gm
     f_x = in_s * slope / (s + s)
-    ahead = w[C_TT, z] - f_x
-    f_t = w[C_TS, z] * s + (ahead + ahead) * tr + w[C_GT, z] * gm
-    f_g = w[C_GT, z] * tr + w[C_GS, z] * s
-    f = w[C_N, z] * nn + (w[C_TT, z] * tr + w[C_GT, z] * gm) * tr + in_s * s
-    return f, w[C_N, z] + f_x + f_x, f_t, f_g
+    ahead = w[C_TT + z] - f_x
+    f_t = w[C_TS + z] * s + (ahead + ahead) * tr + w[C_GT + z] * gm
+    f_g = w[C_GT + z] * tr + w[C_GS + z] * s
+    f = w[C_N + z] * nn + (w[C_TT + z] * tr + w[C_GT + z] * gm) * tr + in_s * s
+    return f, w[C_N + z] + f_x + f_x, f_t, f_g
 
 
-@njit(inline="always")
+@inlined
 def _voxel(w, z, a, k, xi):
     """f at the z-th voxel and df/du; returned: g, H, and the weights that make df/dg and df/dH of them."""
     one = k[0]
-    u, eps = w[U + 4, z + 1], w[EPS, z]
+    u, eps = w[U[4] + z + 1], w[EPS + z]
     gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz = _stencil(w, z, a)
     uu = u * u
     wp, wpp = (uu - one) * u / eps, (uu + uu + uu - one) / eps  # W'/eps, W''/eps
@@ -93,19 +102,19 @@ def _voxel(w, z, a, k, xi):
     nn = eps * eps * (hxx * hxx + hyy * hyy + hzz * hzz + off + off) + wp * wp - (eps + eps) * wp * nhn
     f, f_n, f_t, f_g = _integrand(w, z, tr, nn, gm, xi[1], k)
     n2 = f_n + f_n
-    along = gx * w[THETA, z] + gy * w[THETA + 1, z] + gz * w[THETA + 2, z]
-    pull = w[MU, z] * along
-    w[F, z] = f + w[C_GG, z] * gg + pull * along
-    w[F_U, z] = wpp * (f_t + n2 * (wp - eps * nhn))
+    along = gx * w[TX + z] + gy * w[TY + z] + gz * w[TZ + z]
+    pull = w[MU + z] * along
+    w[F + z] = f + w[C_GG + z] * gg + pull * along
+    w[F_U + z] = wpp * (f_t + n2 * (wp - eps * nhn))
     turn = n2 * eps * wp * inv
-    f_g = f_g / gm + w[C_GG, z] + w[C_GG, z] + (turn + turn) * nhn
-    bx = f_g * gx - (turn + turn) * vx + (pull + pull) * w[THETA, z]
-    by = f_g * gy - (turn + turn) * vy + (pull + pull) * w[THETA + 1, z]
-    bz = f_g * gz - (turn + turn) * vz + (pull + pull) * w[THETA + 2, z]
+    f_g = f_g / gm + w[C_GG + z] + w[C_GG + z] + (turn + turn) * nhn
+    bx = f_g * gx - (turn + turn) * vx + (pull + pull) * w[TX + z]
+    by = f_g * gy - (turn + turn) * vy + (pull + pull) * w[TY + z]
+    bz = f_g * gz - (turn + turn) * vz + (pull + pull) * w[TZ + z]
     return bx, by, bz, gx, gy, gz, hxx, hyy, hzz, hxy, hxz, hyz, n2 * eps * eps, turn, eps * f_t
 
 
-@njit(inline="always")
+@part
 def _points(w, m, a, k, xi):
     """All voxels of a stretch of row: f, and its derivatives as the weights of the adjoint stencils."""
     for z in range(m):
@@ -114,16 +123,16 @@ def _points(w, m, a, k, xi):
         exx = (bend * hxx - turn * gx * gx - flat) * a[3]
         eyy = (bend * hyy - turn * gy * gy - flat) * a[4]
         ezz = (bend * hzz - turn * gz * gz - flat) * a[5]
-        w[F_U, z] -= exx + exx + eyy + eyy + ezz + ezz
-        w[XP, z], w[XM, z] = exx + bx, exx - bx
-        w[YP, z], w[YM, z] = eyy + by, eyy - by
-        w[ZP, z], w[ZM, z] = ezz + bz, ezz - bz
-        w[XY, z] = (bend * hxy - turn * gx * gy) * (a[6] + a[6])
-        w[XZ, z] = (bend * hxz - turn * gx * gz) * (a[7] + a[7])
-        w[YZ, z] = (bend * hyz - turn * gy * gz) * (a[8] + a[8])
+        w[F_U + z] -= exx + exx + eyy + eyy + ezz + ezz
+        w[XP + z], w[XM + z] = exx + bx, exx - bx
+        w[YP + z], w[YM + z] = eyy + by, eyy - by
+        w[ZP + z], w[ZM + z] = ezz + bz, ezz - bz
+        w[XY + z] = (bend * hxy - turn * gx * gy) * (a[6] + a[6])
+        w[XZ + z] = (bend * hxz - turn * gx * gz) * (a[7] + a[7])
+        w[YZ + z] = (bend * hyz - turn * gy * gz) * (a[8] + a[8])
 
 
-@njit(inline="always")
+@part
 def _load(w, u, at, periodic):
     """Nine stretches of row around (i, j), from voxel z0 - 1 to z0 + m; beyond the box as the boundary says."""
     i, j, z0, m = at
@@ -132,13 +141,13 @@ def _load(w, u, at, periodic):
         x = _inside(i + r // 3 - 1, nx, periodic[0])
         y = _inside(j + r % 3 - 1, ny, periodic[1])
         row = u[x, y]
-        w[U + r, 0] = row[_inside(z0 - 1, nz, periodic[2])]
+        w[U[r]] = row[_inside(z0 - 1, nz, periodic[2])]
         for z in range(m):
-            w[U + r, z + 1] = row[z0 + z]
-        w[U + r, m + 1] = row[_inside(z0 + m, nz, periodic[2])]
+            w[U[r] + z + 1] = row[z0 + z]
+        w[U[r] + m + 1] = row[_inside(z0 + m, nz, periodic[2])]
 
 
-@njit(inline="always")
+@inlined
 def _inside(i, n, periodic):
     """Index of the voxel that stands at i: wrapped, or the nearest one."""
     if i < 0:
@@ -148,35 +157,36 @@ def _inside(i, n, periodic):
     return i
 
 
-@njit(inline="always")
+@part
 def _coefficients(w, rows, fields, at):
     """Those rows of the coefficients that vary."""
     i, j, z0, m = at
     for n in range(rows.size):
         row = fields[n, i, j]
         for z in range(m):
-            w[rows[n], z] = row[z0 + z]
+            w[rows[n] * STRIDE + z] = row[z0 + z]
 
 
-@njit(inline="always")
-def _row(w, b, q, nz, periodic):
-    """Adjoint stencils along z of a whole row b [10, nz + 2], into q [6, nz]: own plane, x +-, y +-, and xy."""
+@part
+def _row(b, q, j, periodic):
+    """Adjoint stencils along z of a row b [10, nz + 2], into row j of q [6, ny + 2, nz]: own plane, x +-, y +-, xy."""
+    nz = q.shape[2]
     _ends(b, nz, periodic)
     for z in range(nz):
-        q[0, z] = b[0, z + 1] + b[5, z] + b[6, z + 2]
+        q[0, j, z] = b[0, z + 1] + b[5, z] + b[6, z + 2]
     for z in range(nz):
         t = b[8, z] - b[8, z + 2]
-        q[1, z] = b[1, z + 1] + t
-        q[2, z] = b[2, z + 1] - t
+        q[1, j, z] = b[1, z + 1] + t
+        q[2, j, z] = b[2, z + 1] - t
     for z in range(nz):
         t = b[9, z] - b[9, z + 2]
-        q[3, z] = b[3, z + 1] + t
-        q[4, z] = b[4, z + 1] - t
+        q[3, j, z] = b[3, z + 1] + t
+        q[4, j, z] = b[4, z + 1] - t
     for z in range(nz):
-        q[5, z] = b[7, z + 1]
+        q[5, j, z] = b[7, z + 1]
 
 
-@njit(inline="always")
+@part
 def _ends(b, nz, periodic):
     """Weights beyond the ends of a row: wrapped; or, as the ghost voxel is the last one, what would go to the ghost."""
     if periodic:
@@ -188,17 +198,19 @@ def _ends(b, nz, periodic):
             b[f, 0], b[f, nz + 1] = -b[f, 1], -b[f, nz]
 
 
-@njit(inline="always")
+@part
 def _borders(q, ny, periodic):
     """The same beyond the first and last row of a plane q [6, ny + 2, nz]."""
-    if periodic:
-        q[3:, 0], q[3:, ny + 1] = q[3:, ny], q[3:, 1]
-    else:
-        q[3, 0], q[4, ny + 1] = q[4, 1], q[3, ny]
-        q[5, 0], q[5, ny + 1] = -q[5, 1], -q[5, ny]
+    for z in range(q.shape[2]):
+        if periodic:
+            for f in range(3, 6):
+                q[f, 0, z], q[f, ny + 1, z] = q[f, ny, z], q[f, 1, z]
+        else:
+            q[3, 0, z], q[4, ny + 1, z] = q[4, 1, z], q[3, ny, z]
+            q[5, 0, z], q[5, ny + 1, z] = -q[5, 1, z], -q[5, ny, z]
 
 
-@njit(inline="always")
+@part
 def _stretch(u, rows, fields, at, w, b, a, k, xi, periodic):
     """Weights of a stretch of row into b [10, nz + 2]; the sum of f over it."""
     z0, m = at[2], at[3]
@@ -208,31 +220,30 @@ def _stretch(u, rows, fields, at, w, b, a, k, xi, periodic):
     _points(w, (m + LANES - 1) // LANES * LANES, a, k, xi)
     total = 0.0
     for z in range(m):
-        total += np.float64(w[F, z])
+        total += np.float64(w[F + z])
     for f in range(10):
         for z in range(m):
-            b[f, z0 + z + 1] = w[F_U + f, z]
+            b[f, z0 + z + 1] = w[(RESULTS + f) * STRIDE + z]
     return total
 
 
-@njit(inline="always")
+@part
 def _plane(u, rows, fields, i, w, b, q, a, k, xi, periodic):
     """Weights of plane i into q [6, ny + 2, nz]; the sum of f over it."""
     _, ny, nz = u.shape
     total = 0.0
     for j in range(ny):
-        if nz <= ROOM:  # a loop over stretches around it makes the compiler scatter what it could copy
+        if nz <= ROOM:  # compiled for z0 = 0: where it may be any number, the compiler scatters what it could copy
             total += _stretch(u, rows, fields, (i, j, 0, nz), w, b, a, k, xi, periodic)
         else:
             for z0 in range(0, nz, ROOM):
-                m = min(ROOM, nz - z0)
-                total += _stretch(u, rows, fields, (i, j, z0, m), w, b, a, k, xi, periodic)
-        _row(w, b, q[:, j + 1], nz, periodic[2])
+                total += _stretch(u, rows, fields, (i, j, z0, min(ROOM, nz - z0)), w, b, a, k, xi, periodic)
+        _row(b, q, j + 1, periodic[2])
     _borders(q, ny, periodic[1])
     return total
 
 
-@njit(inline="always")
+@part
 def _spread(out, q, part):
     """Add a plane of weights to its own plane of dF/du (part 0), the next (1) or the one before (-1)."""
     for j in range(out.shape[0]):
@@ -247,16 +258,14 @@ def _spread(out, q, part):
                 row[z] += c[z] + (p[z] - m[z])
 
 
-@njit(inline="always")
-def _slab(u, grad, sums, start, stop, coefficients, a, k, xi, periodic):
+@part
+def _slab(u, grad, sums, start, stop, coefficients, scratch, a, k, xi, periodic):
     """dF/du on the planes start <= i < stop, and the sums of f over each."""
-    nx, ny, nz = u.shape
+    nx = u.shape[0]
     constants, rows, fields = coefficients
-    w = np.zeros((ROWS, ROOM + 2 + LANES), u.dtype)
+    w, b, q = scratch
     for c in range(COEFFICIENTS):
-        w[c] = constants[c]
-    b = np.empty((10, nz + 2), u.dtype)
-    q = np.empty((6, ny + 2, nz), u.dtype)
+        w[c * STRIDE : (c + 1) * STRIDE] = constants[c]
     grad[start:stop] = 0
     for i in range(start - 1, stop + 1):
         if not periodic[0] and not 0 <= i < nx:
@@ -275,8 +284,12 @@ def energy_gradient(u, grad, sums, slabs, coefficients, a, k, xi, periodic):
     """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]; see `phase_field.Energy`.
 
     `coefficients`: the values of all [11], the numbers of those that vary [n], and what these are [n, nx, ny, nz].
+    `a`, `k`, `xi` are tuples: numbers of arrays would be read again for each voxel, as the scratch might be they.
     """
-    nx = u.shape[0]
+    nx, ny, nz = u.shape
     for s in prange(slabs):
         start, stop = s * nx // slabs, (s + 1) * nx // slabs
-        _slab(u, grad, sums, start, stop, coefficients, a, k, xi, periodic)
+        w = np.zeros(ROWS * STRIDE, u.dtype)
+        b = np.empty((10, nz + 2), u.dtype)
+        q = np.empty((6, ny + 2, nz), u.dtype)
+        _slab(u, grad, sums, start, stop, coefficients, (w, b, q), a, k, xi, periodic)
