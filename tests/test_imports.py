@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EVERYONE = {"compiled", "errors", "grid", "provenance"}
+EVERYONE = {"compiled", "errors", "grid", "provenance", "threads"}
 ALLOWED = {
     "compiled": set(),
     "errors": set(),
     "grid": set(),
     "provenance": set(),
+    "threads": set(),
     "microstructure": set(),
     "atlas": set(),
     "orientation": set(),

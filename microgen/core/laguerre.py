@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import get_num_threads
 from scipy.sparse import coo_matrix, csr_matrix, diags_array
 from scipy.sparse.linalg import cg
 from scipy.spatial import KDTree
@@ -22,6 +21,7 @@ from scipy.spatial import KDTree
 from microgen.core.kernels import laguerre as kernel
 from microgen.core.kernels.clipping import TANGLED
 from microgen.errors import InvalidParameter, NotConverged
+from microgen.threads import in_threads
 
 FLAT = 1e-10  # faces below this share of a mean cell's face are points and edges in which lattices touch
 FACES, MOST_FACES = 64, 2**13  # a cell; more only where it is found to have more
@@ -223,7 +223,7 @@ def clipped(
     faces, n = FACES, len(sites)
     while True:
         room, status = kernel.room(n, faces, shapes=shapes), np.zeros(n, np.int64)
-        kernel.clip(bins, room, status, min(n, 8 * get_num_threads()))
+        in_threads(kernel.clip, bins, room, status)
         if (status == TANGLED).any():
             k = int((status == TANGLED).argmax())
             got = f"site {k + 1} at {sites[k].tolist()}"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from microgen.core.kernels.phase_field_cpu import energy_gradient
+from microgen.threads import in_threads
 
 Array = np.ndarray
 Field = float | Array
@@ -49,7 +50,8 @@ class Energy:
         block = np.ascontiguousarray(_three(u))
         gradient, sums = np.empty_like(block), np.empty(block.shape[0])
         number = u.dtype.type
-        energy_gradient(
+        in_threads(
+            energy_gradient,
             block,
             gradient,
             sums,

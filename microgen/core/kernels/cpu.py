@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from microgen.compiled import compiled
 from microgen.core.kernels.boxes import (
@@ -38,6 +37,7 @@ from microgen.core.kernels.interfaces import (
 )
 from microgen.core.kernels.shares import PLANES, Room
 from microgen.core.kernels.tree import SiteTree
+from microgen.threads import in_threads
 
 COARSE = 16  # voxels of the boxes that search the tree; multiple of ROW and SIDE
 MANY = 16  # candidates of a block from which it pays to sieve them
@@ -288,17 +288,15 @@ def labels_of(tree, lattice, box, work, want, sweep, chunk):
     return labels, work
 
 
-@compiled(parallel=True)
-def _run(tree, lattice, want, out, sweep):
-    """All chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS of the part in memory order."""
+@compiled(nogil=True)
+def _run(thread, threads, tree, lattice, want, out, sweep):
+    """A thread's share of the chunks; chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS in memory order."""
     first = out.corner // COARSE
     nx, ny, nz = (out.end + COARSE - 1) // COARSE - first
     listed = len(out.boxes) > 0
     total = len(out.boxes) if listed else nx * ny * nz
-    for index in prange(CHUNKS):
-        chunk = np.int64(index)  # as outside of parallel loops: what it calls is compiled once
-        work = workspace(np.int64(512), len(tree.order))
-        start = np.empty(3, np.int64)
+    work, start = workspace(np.int64(512), len(tree.order)), np.empty(3, np.int64)
+    for chunk in range(thread, CHUNKS, threads):
         for k in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             box = out.boxes[k] if listed else k
             start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
@@ -308,13 +306,12 @@ def _run(tree, lattice, want, out, sweep):
                 work = workspace(2 * work.site.shape[1], len(tree.order))
 
 
-@compiled(parallel=True)
-def _touched(tree, lattice, active, slack, out):
+@compiled(nogil=True)
+def _touched(thread, threads, tree, lattice, active, slack, out):
     ny, nz = (lattice.shape[1:] + COARSE - 1) // COARSE
-    for index in prange(CHUNKS):
-        chunk = np.int64(index)
-        work, c, h, offset = workspace(np.int64(512), len(tree.order)), np.empty(3), np.empty(3), np.zeros(3)
-        low, size = np.empty(3, np.int64), np.full(3, COARSE)
+    work, c, h, offset = workspace(np.int64(512), len(tree.order)), np.empty(3), np.empty(3), np.zeros(3)
+    low, size = np.empty(3, np.int64), np.full(3, COARSE)
+    for chunk in range(thread, CHUNKS, threads):
         for box in range(chunk * len(out) // CHUNKS, (chunk + 1) * len(out) // CHUNKS):
             low[0], low[1], low[2] = box // (ny * nz) * COARSE, box // nz % ny * COARSE, box % nz * COARSE
             _own_period(lattice, low, size, 0.5, offset, c, h)
@@ -334,7 +331,7 @@ def touched(tree: SiteTree, lattice: Lattice, active: np.ndarray, reach: float) 
     Or come to have one while no two weights change against each other by more than twice `reach`.
     """
     out = np.zeros(int(np.prod(-(-lattice.shape // COARSE))), np.bool_)
-    _touched(tree, lattice, active, 2 * max(reach, 0.0), out)
+    in_threads(_touched, tree, lattice, active, 2 * max(reach, 0.0), out)
     return out
 
 
@@ -373,7 +370,7 @@ def sweep(
     for array in (room.counts, room.volumes, room.pair_used, room.flip_used):
         array.fill(0)
     labels = np.empty(lattice.shape if want.labels else (1, 1, 1), np.int32)
-    _run(tree, lattice, want, Part(labels, np.zeros(3, np.int64), lattice.shape, boxes), room)
+    in_threads(_run, tree, lattice, want, Part(labels, np.zeros(3, np.int64), lattice.shape, boxes), room)
     return room._replace(labels=labels, counts=room.counts.sum(0), volumes=room.volumes.sum(0))
 
 
@@ -382,5 +379,5 @@ def label_part(tree: SiteTree, lattice: Lattice, start: Sequence[int], stop: Seq
     low = np.array(start, np.int64) // COARSE * COARSE
     end = np.minimum(-(-np.array(stop, np.int64) // COARSE) * COARSE, lattice.shape)
     labels = np.empty(end - low, np.int32)
-    _run(tree, lattice, LABELS, Part(labels, low, end, EVERY), spare(lattice))
+    in_threads(_run, tree, lattice, LABELS, Part(labels, low, end, EVERY), spare(lattice))
     return labels[tuple(slice(a - k, b - k) for a, b, k in zip(start, stop, low))]

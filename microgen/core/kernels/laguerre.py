@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from microgen.compiled import compiled
 from microgen.core.kernels.clipping import FULL, compact, cut, measure, new_cell, reach, start
 
 SORTED = 3  # shells of bins that are visited by distance
+CHUNKS = 64  # parts of the rows, for threads to share
 
 
 class Bins(NamedTuple):
@@ -184,15 +184,15 @@ def _keep(cell, bins, room, i):
                 room.position[i, v, k] = cell.position[v, k]
 
 
-@compiled(parallel=True)
-def clip(bins, room, status, chunks):
-    """Make all cells; `status` [n] says what ended a cell early, 0 for none of it. Empty cells have no faces."""
+@compiled(nogil=True)
+def clip(thread, threads, bins, room, status):
+    """Make a thread's share of the cells; `status` [n] says what ended one early, else 0. Empty cells have no faces."""
     n, planes = len(bins.order), room.owner.shape[1]
     heaviest = bins.weights.max()
-    for chunk in prange(chunks):
-        cell = new_cell(planes)
-        used, fresh = np.zeros(planes, np.bool_), np.zeros(planes, np.int64)
-        for row in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+    cell = new_cell(planes)
+    used, fresh = np.zeros(planes, np.bool_), np.zeros(planes, np.int64)
+    for chunk in range(thread, CHUNKS, threads):
+        for row in range(chunk * n // CHUNKS, (chunk + 1) * n // CHUNKS):
             i = bins.order[row]
             start(cell, bins.sites[row], row, bins.lengths, bins.periodic)
             status[i] = _search(cell, bins, row, heaviest, used, fresh)

@@ -9,7 +9,7 @@ not depend on the number of threads. The formulas are those of `phase_field_refe
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from microgen.compiled import compiled
 
@@ -279,17 +279,18 @@ def _slab(u, grad, sums, start, stop, coefficients, scratch, a, k, xi, periodic)
                 _spread(grad[to], q, part)
 
 
-@compiled(parallel=True, error_model="numpy", fastmath=True)
-def energy_gradient(u, grad, sums, slabs, coefficients, a, k, xi, periodic):
-    """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]; see `phase_field.Energy`.
+@compiled(nogil=True, error_model="numpy", fastmath=True)
+def energy_gradient(thread, threads, u, grad, sums, slabs, coefficients, a, k, xi, periodic):
+    """Sums of f over each plane into `sums` [nx], dF/du into `grad` [nx, ny, nz]: a thread's share of the slabs.
 
     `coefficients`: the values of all [11], the numbers of those that vary [n], and what these are [n, nx, ny, nz].
     `a`, `k`, `xi` are tuples: numbers of arrays would be read again for each voxel, as the scratch might be they.
+    See `phase_field.Energy`.
     """
     nx, ny, nz = u.shape
-    for s in prange(slabs):
+    w = np.zeros(ROWS * STRIDE, u.dtype)
+    b = np.empty((10, nz + 2), u.dtype)
+    q = np.empty((6, ny + 2, nz), u.dtype)
+    for s in range(thread, slabs, threads):
         start, stop = s * nx // slabs, (s + 1) * nx // slabs
-        w = np.zeros(ROWS * STRIDE, u.dtype)
-        b = np.empty((10, nz + 2), u.dtype)
-        q = np.empty((6, ny + 2, nz), u.dtype)
         _slab(u, grad, sums, start, stop, coefficients, (w, b, q), a, k, xi, periodic)

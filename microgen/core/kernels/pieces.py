@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from microgen.compiled import compiled
 from microgen.core.kernels.boxes import Lattice
 from microgen.core.kernels.cpu import CHUNKS, COARSE, LABELS, labels_of, spare, workspace
 from microgen.core.kernels.tree import SiteTree
+from microgen.threads import in_threads
 
 VOXELS = COARSE**3
 PAIRS = 3 * VOXELS  # more than the faces between the voxels of a box
@@ -31,10 +31,7 @@ class Rows:
 
 
 class _Out(NamedTuple):
-    """Columns as chunks fill them: as long as could be needed, the system gives only the pages in use.
-
-    Written in functions of their own: what a parallel loop itself writes to a field of a tuple is lost.
-    """
+    """Columns as chunks fill them: as long as could be needed, the system gives only the pages in use."""
 
     first: np.ndarray  # uint16 [CHUNKS, cap]
     second: np.ndarray  # uint16 [CHUNKS, cap]
@@ -145,12 +142,11 @@ def _keep_planes(number, planes):
                     planes[2 * axis + end, i, j] = own
 
 
-@compiled(parallel=True)
-def _cut(tree, lattice, boxes, want, sweep, out, planes):
-    for index in prange(CHUNKS):
-        chunk = np.int64(index)
-        work = workspace(np.int64(512), len(tree.order))
-        whole, parent, begin = _scratch()
+@compiled(nogil=True)
+def _cut(thread, threads, tree, lattice, boxes, want, sweep, out, planes):
+    work = workspace(np.int64(512), len(tree.order))
+    whole, parent, begin = _scratch()
+    for chunk in range(thread, CHUNKS, threads):
         for k in range(chunk * len(boxes) // CHUNKS, (chunk + 1) * len(boxes) // CHUNKS):
             labels, work = labels_of(tree, lattice, boxes[k], work, want, sweep, chunk)
             number = whole[: labels.shape[0], : labels.shape[1], : labels.shape[2]]
@@ -164,7 +160,7 @@ def cut(tree: SiteTree, lattice: Lattice, boxes: np.ndarray) -> tuple[Rows, np.n
     And uint16 [boxes, 6, COARSE, COARSE], the pieces along the lower and upper side of each axis.
     """
     out, planes = _out(len(boxes), VOXELS, label=True), np.empty((len(boxes), 6, COARSE, COARSE), np.uint16)
-    _cut(tree, lattice, boxes, LABELS, spare(lattice), out, planes)
+    in_threads(_cut, tree, lattice, boxes, LABELS, spare(lattice), out, planes)
     return _rows(out, out.first, out.second, out.label), planes
 
 
@@ -182,11 +178,10 @@ def _keep_pairs(pairs, faces, out, chunk, box):
     out.rows[box] = k - begin
 
 
-@compiled(parallel=True)
-def _across(upper, lower, extent, out):
-    for index in prange(CHUNKS):
-        chunk = np.int64(index)
-        pairs = np.empty(COARSE * COARSE, np.int64)
+@compiled(nogil=True)
+def _across(thread, threads, upper, lower, extent, out):
+    pairs = np.empty(COARSE * COARSE, np.int64)
+    for chunk in range(thread, CHUNKS, threads):
         for k in range(chunk * len(upper) // CHUNKS, (chunk + 1) * len(upper) // CHUNKS):
             faces = 0
             for i in range(extent[k, 0]):
@@ -202,7 +197,7 @@ def across(upper: np.ndarray, lower: np.ndarray, extent: np.ndarray) -> Rows:
     `upper` and `lower` uint16 [sides, COARSE, COARSE] are planes of `cut`, `extent` [sides, 2] what of them is voxels.
     """
     out = _out(len(upper), COARSE**2, label=True)
-    _across(upper, lower, extent, out)
+    in_threads(_across, upper, lower, extent, out)
     return _rows(out, out.first, out.second, out.label)
 
 
@@ -240,12 +235,11 @@ def _inside(number, wanted, pairs):
     return faces
 
 
-@compiled(parallel=True)
-def _gather(tree, lattice, boxes, wanted, first, want, sweep, voxels, touching):
-    for index in prange(CHUNKS):
-        chunk = np.int64(index)
-        work, pairs = workspace(np.int64(512), len(tree.order)), np.empty(PAIRS, np.int64)
-        whole, parent, begin = _scratch()
+@compiled(nogil=True)
+def _gather(thread, threads, tree, lattice, boxes, wanted, first, want, sweep, voxels, touching):
+    work, pairs = workspace(np.int64(512), len(tree.order)), np.empty(PAIRS, np.int64)
+    whole, parent, begin = _scratch()
+    for chunk in range(thread, CHUNKS, threads):
         for k in range(chunk * len(boxes) // CHUNKS, (chunk + 1) * len(boxes) // CHUNKS):
             labels, work = labels_of(tree, lattice, boxes[k], work, want, sweep, chunk)
             number = whole[: labels.shape[0], : labels.shape[1], : labels.shape[2]]
@@ -264,7 +258,7 @@ def gather(
     """
     voxels, touching = _out(len(boxes), VOXELS), _out(len(boxes), PAIRS, label=True)
     first = np.r_[0, np.cumsum(count)]
-    _gather(tree, lattice, boxes, wanted, first, LABELS, spare(lattice), voxels, touching)
+    in_threads(_gather, tree, lattice, boxes, wanted, first, LABELS, spare(lattice), voxels, touching)
     return _rows(voxels, voxels.first, voxels.second), _rows(touching, touching.first, touching.second, touching.label)
 
 

@@ -5,11 +5,9 @@ Kept apart from `cpu`, whose quadratic cells need no power and no mask in their 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads
 
 from microgen.compiled import compiled
 from microgen.core.kernels.boxes import (
@@ -37,6 +35,7 @@ from microgen.core.kernels.powers import (
     variation,
 )
 from microgen.core.kernels.shares import PLANES, Room, divide, shared
+from microgen.threads import in_threads
 
 FULL = 255
 """A voxel that lies in the mask wholly."""
@@ -282,17 +281,18 @@ def _coarse(tree, lattice, start, work, mask, want, out, chunk, sweep):
 
 
 @compiled(nogil=True)
-def _chunk(tree, lattice, mask, want, out, chunk, sweep):
-    """Coarse boxes chunk·n/CHUNKS .. (chunk+1)·n/CHUNKS in memory order."""
+def _run(thread, threads, tree, lattice, mask, want, out, sweep):
+    """A thread's share of the chunks: chunk k takes coarse boxes k·n/CHUNKS .. (k+1)·n/CHUNKS in memory order."""
     nx, ny, nz = (lattice.shape + COARSE - 1) // COARSE
     total = nx * ny * nz
     work = _work(np.int64(512), len(tree.rows))
     start = np.empty(3, np.int64)
-    for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
-        start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
-        start *= COARSE
-        while not _coarse(tree, lattice, start, work, mask, want, out, chunk, sweep):
-            work = _work(2 * work.site.shape[1], len(tree.rows))
+    for chunk in range(thread, CHUNKS, threads):
+        for box in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
+            start[0], start[1], start[2] = box // (ny * nz), box // nz % ny, box % nz
+            start *= COARSE
+            while not _coarse(tree, lattice, start, work, mask, want, out, chunk, sweep):
+                work = _work(2 * work.site.shape[1], len(tree.rows))
 
 
 def sweep(tree: PowerTree, lattice: Lattice, mask: Mask, want: Wanted, room: Sweep | None = None) -> Sweep:
@@ -306,8 +306,5 @@ def sweep(tree: PowerTree, lattice: Lattice, mask: Mask, want: Wanted, room: Swe
     for array in (room.counts, room.volumes, room.pair_used, room.flip_used):
         array.fill(0)
     labels = np.zeros(lattice.shape if want.labels else (1, 1, 1), np.int32)
-    # Threads of Python's, not of Numba's: a parallel loop compiles all that it calls two times more (8 s).
-    with ThreadPoolExecutor(get_num_threads()) as pool:
-        for done in [pool.submit(_chunk, tree, lattice, mask, want, labels, chunk, room) for chunk in range(CHUNKS)]:
-            done.result()
+    in_threads(_run, tree, lattice, mask, want, labels, room)
     return room._replace(labels=labels, counts=room.counts.sum(0), volumes=room.volumes.sum(0))
