@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 from microgen.errors import InvalidParameter
 from microgen.io import volume_mesh
 from microgen.io.obj import MATERIALS
+from microgen.io.printing import Print
 from microgen.io.sidecar import sidecar_path
 from microgen.io.surfaces import SUFFIXES
 
@@ -74,6 +75,26 @@ class Places:
         materials = [path.with_suffix(MATERIALS) for path in self.files if path.suffix.lower() == ".obj"]
         files = (*self.files, *self.volumes)
         return [*files, *(sidecar_path(path) for path in files), *materials]
+
+
+SURFACES = ("explode", "density", "each_grain")  # flags that only they use
+TETRAHEDRA = ("element", "mesher")
+
+
+def refuse_unused(where: Places, flags: MeshFlags, printed: Print) -> None:
+    """Raise InvalidParameter for a flag that is given and that none of the outputs has a use for."""
+    surfaces, tetrahedra = bool(where.files or where.folders), bool(where.volumes)
+    given = [(flags, name) for name in (*(SURFACES if not surfaces else ()), *(TETRAHEDRA if not tetrahedra else ()))]
+    given += [(printed, each.name) for each in fields(printed)] if not surfaces else []
+    for part, name in given:
+        value, usual = getattr(part, name), getattr(type(part)(), name)
+        if value != usual:
+            kind = "surfaces to print (.stl, .3mf, .ply, .obj, .glb)" if not surfaces else "meshes to compute with"
+            flag = "--" + name.replace("_", "-")
+            remedy = f"Leave it out, or write one of {' '.join(SUFFIXES if not surfaces else volume_mesh.ALL)}."
+            raise InvalidParameter(
+                flag, expected=f"none without {kind}: nothing would use it", got=value, remedy=remedy
+            )
 
 
 def places(out: tuple[Path, ...], flags: MeshFlags) -> Places:

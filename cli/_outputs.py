@@ -65,8 +65,11 @@ class Outputs:
         folders = [self.stl_folder] if self.stl_folder else []
         check_writable(files, overwrite=overwrite, folders=folders, ours="*.stl")
 
-    def fit(self, *, ndim: int, grains: bool, format: str | None) -> None:
+    def fit(self, *, ndim: int, grains: bool, format: str | None, flat_cells: bool = False) -> None:
         """Refuse, before anything is made, formats that cannot hold it."""
+        if self.stl_folder is not None and ndim != 3:
+            expected = "3 numbers of voxels (--shape) for closed surfaces"
+            raise InvalidParameter("--stl-grains", expected=expected, got=str(self.stl_folder))
         for path in self.files:
             wanted = needs(path, format_for(path, format))
             if "volume" in wanted and ndim != 3:
@@ -74,6 +77,12 @@ class Outputs:
             if "grains" in wanted and not grains:
                 remedy = "Write .vti, .tif or .nii.gz, or a polycrystal."
                 raise InvalidParameter("--out", expected="a format that needs no grains", got=str(path), remedy=remedy)
+            if "one body" in wanted and grains:
+                remedy = "Grains that touch make no closed surface together: use .3mf, or --stl-grains FOLDER."
+                raise InvalidParameter("--out", expected="a format that holds grains", got=str(path), remedy=remedy)
+            if "flat cells" in wanted and not flat_cells:
+                remedy = "Add --cells laguerre, or write .tesr, .vti or .tif."
+                raise InvalidParameter("--out", expected="a format of voxels", got=str(path), remedy=remedy)
 
     def done(self, identity: dict[str, Any]) -> bool:
         """True when all is there and comes from the run `identity`; files of other runs are an error."""

@@ -101,7 +101,8 @@ def told(path: Path, ms: Microstructure, reporter: Reporter) -> Microstructure:
     """Say what a file was understood to be."""
     grid = ms.grid
     kind = "grains" if ms.grain_id is not None else "orientations" if ms.orientation is not None else "solid and void"
-    reporter.say(f"{path}: {' x '.join(map(str, grid.shape))} points of {grid.spacing[0]:.4g} µm, {kind}")
+    steps = [f"{h:.4g}" for h in (grid.spacing if len(set(grid.spacing)) > 1 else grid.spacing[:1])]
+    reporter.say(f"{path}: {' x '.join(map(str, grid.shape))} points of {' x '.join(steps)} µm, {kind}")
     for note in ms.notes:
         reporter.say(f"  {note}")
     return ms

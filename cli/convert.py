@@ -151,6 +151,9 @@ def _check_fit(sample: Microstructure, out: tuple[Path, ...], format: str | None
             raise InvalidParameter("OUT", expected="formats of a plane", got=f"{path}, of a volume", remedy=remedy)
         if "grains" in wanted and sample.grain_id is None:
             raise InvalidParameter("OUT", expected="formats that need no grains", got=str(path), remedy=remedy)
+        if "one body" in wanted and sample.grain_id is not None:
+            remedy = "Grains that touch make no closed surface together: use .3mf, or microgen mesh FILE --each-grain."
+            raise InvalidParameter("OUT", expected="formats that hold grains", got=str(path), remedy=remedy)
 
 
 def _provenance(sample: Microstructure, file: Path, step: Mapping[str, Any]) -> Provenance:

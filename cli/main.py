@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import signal
@@ -37,6 +38,7 @@ HELP = """From an EBSD scan to statistically equal 3-D polycrystals.
 Start with: microgen polycrystal --ebsd scan.ang
 """
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 internal error, 2 wrong parameter or flag, 3 something is missing on this machine or an "
     "output cannot be written, 4 unreadable or unsupported input, 5 target not met (best result kept), 130 interrupted."
@@ -46,6 +48,7 @@ EXIT_CODES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return the exit code."""
     tokens = list(sys.argv[1:] if argv is None else argv)
+    _prepare_streams()
     problem = foreign_package()
     if problem:
         return _complain(problem, 3)
@@ -64,11 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _fail(error, "not enough memory\nremedy   fewer voxels (--shape) or grains; --dry-run shows the need", 3)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            return _unexpected(error)
+        _drop_output()
+        return _fail(error, f"standard output cannot be written: {error.strerror}\nremedy   finished files are kept", 3)
     except Exception as error:  # noqa: BLE001 - last resort: no traceback for the user, the cause on request
-        text = f"internal error: {type(error).__name__}: {error}\nremedy   please report it, with MICROGEN_DEBUG=1 set"
-        return _fail(error, text, 1)
+        return _unexpected(error)
 
 
 def build_app(config: tuple[Any, ...] = ()) -> App:
@@ -173,6 +180,26 @@ def _stop_workers() -> None:
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():
             child.terminate()
+
+
+def _prepare_streams() -> None:
+    """What a stream cannot encode (µ in ASCII) is written as an escape; what goes to a closed one is dropped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """What is left in the buffer of a standard output that takes no more, so that Python's end does not fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexpected(error: BaseException) -> int:
+    text = f"internal error: {type(error).__name__}: {error}\nremedy   please report it, with MICROGEN_DEBUG=1 set"
+    return _fail(error, text, 1)
 
 
 def _fail(error: BaseException, text: str, code: int) -> int:

@@ -22,7 +22,7 @@ from microgen.io.printing import Print, Solid
 from . import _volume_mesh
 from ._flags import FlagApp, Talk
 from ._machine import LIBRARIES, check_memory
-from ._mesh_flags import MeshFlags, Places, places
+from ._mesh_flags import MeshFlags, Places, places, refuse_unused
 from ._progress import Reporter
 from ._request import axes_of, demand
 from ._result import finish, grid_object, result_object
@@ -61,6 +61,7 @@ def run(
     """
     reporter = Reporter(quiet=talk.quiet)
     where = places((*outs, *out), flags)
+    refuse_unused(where, flags, printed)
     check_writable(where.all_files, overwrite=talk.overwrite, folders=where.folders, ours="*.stl")
     with reporter.stage("reading", "read"):
         sample = _sample(source, volume, flags)

@@ -85,7 +85,8 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
         value = getattr(generator, name)
         demand(value == usual or not from_grains, f"--{name}", "chosen laws: grains of scans fill the box", value)
     if not request.sites:
-        outputs.fit(ndim=request.ndim, grains=True, format=common.format)
+        flat = generator.cells == "laguerre"
+        outputs.fit(ndim=request.ndim, grains=True, format=common.format, flat_cells=flat)
     job = Job(
         common=common,
         given=given_flags(common),

@@ -241,7 +241,8 @@ def _quaternions(values: Any) -> np.ndarray:
     q = np.array(values, np.float64).reshape(-1, 4) if np.size(values) else np.zeros((0, 4))
     length = np.linalg.norm(q, axis=1)
     require(bool(np.all(np.abs(length - 1) < 1e-3)), "texture.orientations", "unit quaternions", "others")
-    q = q / length[:, None]
+    off = np.abs(length - 1) > 1e-15  # what is of length 1 stays, bit for bit, however often it is read again
+    q[off] /= length[off, None]
     q.setflags(write=False)
     return q
 

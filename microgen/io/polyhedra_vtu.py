@@ -17,7 +17,7 @@ from microgen.microstructure import Microstructure
 
 NAME = "polyhedra"
 SUFFIXES = (".vtu",)
-NEEDS = ("volume", "grains")
+NEEDS = ("volume", "grains", "flat cells")
 
 
 def holds(ms: Microstructure) -> frozenset[str]:

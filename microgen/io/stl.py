@@ -19,6 +19,7 @@ from microgen.microstructure import Microstructure
 
 NAME = "stl"
 SUFFIXES = (".stl",)
+NEEDS = ("volume", "one body")
 
 PATTERN = "grain_*.stl"
 """The files of a folder of grains: what `overwrite` may replace."""

@@ -19,7 +19,7 @@ from microgen.microstructure import Microstructure
 
 NAME = "neper-tess"
 SUFFIXES = (".tess",)
-NEEDS = ("volume", "grains")
+NEEDS = ("volume", "grains", "flat cells")
 
 _CRYSYM = {"-1": "triclinic", "m-3m": "cubic", "6/mmm": "hexagonal"}
 

@@ -126,3 +126,21 @@ def test_more_memory_than_there_is_is_3_and_nothing_is_allocated(microgen) -> No
     done = microgen("polycrystal", "--shape", 30000, 30000, 30000, *OUT)
     assert done.code == 3
     assert "of memory" in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        (["--out", "a.tif", "--out", "a.stl"], "--stl-grains"),
+        (["--samples", 2, "--out", "a.tif", "--out", "a.stl"], "--stl-grains"),
+        (["--out", "a.tif", "--out", "a.tess"], "--cells laguerre"),
+        (["--out", "a.tif", "--out", "a.vtu"], "--cells laguerre"),
+        (["--shape", 32, 32, "--out", "a.tif", "--stl-grains", "grains"], "--shape"),
+    ],
+)
+def test_what_an_output_cannot_hold_is_refused_before_anything_is_written(flags, word, microgen, tmp_path) -> None:
+    shape = [] if "--shape" in flags else ["--shape", 24, 24, 24]
+    done = microgen("polycrystal", "--grains", 20, *shape, "--spacing", "1um", *flags)
+    assert done.code == 2
+    assert word in done.err
+    assert not list(tmp_path.iterdir())

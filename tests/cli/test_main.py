@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from microgen_cli import main as command
@@ -133,3 +135,35 @@ def test_doctor_tells_the_facts(capsys) -> None:
 def test_version(capsys) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("microgen 0.")
+
+
+def test_a_stream_of_ascii_gets_escapes(tmp_path: Path) -> None:
+    scan = tmp_path / "µ.ang"
+    scan.write_text("no scan")
+    done = subprocess.run(
+        [sys.executable, "-c", "from microgen_cli.main import main; raise SystemExit(main())", "info", str(scan)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+    )
+    assert done.returncode == 4
+    assert b"\\xb5.ang" in done.stderr
+    assert b"internal error" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_standard_output_is_told() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from microgen_cli.main import main; raise SystemExit(main())", "polycrystal", "-h"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 3, done.stderr
+    assert "standard output cannot be written" in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_closed_standard_error_takes_nothing_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["info", "nowhere.ang"]) == 4

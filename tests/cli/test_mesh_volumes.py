@@ -64,3 +64,22 @@ def test_what_cannot_be_meshed_is_refused(rve: Path, flags: list, word: str, mic
     assert done.code == 2
     assert word in done.err
     assert not Path("rve.vtu").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "flags"),
+    [
+        ("a.vtu", ["--clip", "sphere"]),
+        ("a.vtu", ["--shell-mm", 0.1]),
+        ("a.vtu", ["--printer", "sla"]),
+        ("a.vtp", ["--density", 1.2]),
+        ("a.msh", ["--explode", 2]),
+        ("a.3mf", ["--element", 2]),
+        ("a.3mf", ["--mesher", "gmsh"]),
+    ],
+)
+def test_a_flag_that_no_output_uses_is_refused(rve: Path, out, flags, microgen) -> None:
+    done = microgen("mesh", rve, out, *flags)
+    assert done.code == 2
+    assert flags[0] in done.err
+    assert not Path(out).exists()

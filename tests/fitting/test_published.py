@@ -95,3 +95,20 @@ def test_numbers_that_cannot_be(numbers: dict, told: str) -> None:
 def test_a_search_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="budget"):
         fit(Polycrystal(), Target.from_section_numbers({"astm_grain_size": 8}), budget="full", seed=0)
+
+
+def test_a_small_periodic_sample_is_seen_through_as_wide_a_window_as_a_large_one() -> None:
+    sample = Polycrystal(grains=80).sample(Grid((32,) * 3, (1.0,) * 3, periodic=(True,) * 3), seed=3)
+    body = Body.of(sample)
+    numbers = Target.from_section_numbers({"equivalent_diameter": 8.0})
+    small = numbers.measure(body, seed=1)
+    of = body.diagram  # the same in twice the box along x and y
+    shifts = torch.tensor([[x * 32.0, y * 32.0, 0.0] for x in range(2) for y in range(2)], dtype=torch.float64)
+    sites = (of.sites[None] + shifts[:, None]).reshape(-1, 3)
+    again = PowerDiagram(sites, of.metrics.repeat(4, 1, 1), of.weights.repeat(4), (64.0, 64.0, 32.0), (True,) * 3)
+    large = numbers.measure(
+        replace(body, diagram=again, phase_id=np.tile(body.phase_id, 4), orientation=np.tile(body.orientation, (4, 1))),
+        seed=1,
+    )
+    for name in ("equivalent_diameter", "intercept_length", "equivalent_diameter_cv"):
+        assert small[name] == pytest.approx(large[name], rel=0.05)

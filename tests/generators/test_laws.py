@@ -92,3 +92,10 @@ def test_textures_are_equal_by_value_and_travel_to_other_processes() -> None:
     texture = Texture("measured", orientations=(np.eye(4), np.zeros((0, 4))))
     assert pickle.loads(pickle.dumps(texture)) == texture
     assert texture != Texture("measured", orientations=(np.eye(4)[:3], np.zeros((0, 4))))
+
+
+def test_orientations_read_again_are_the_same_to_the_last_bit() -> None:
+    q = np.random.default_rng(0).standard_normal((500, 4))
+    once = Texture("measured", orientations=(q / np.linalg.norm(q, axis=1, keepdims=True),)).orientations[0]
+    again = Texture("measured", orientations=(once.tolist(),)).orientations[0]
+    assert np.array_equal(once, again)
