@@ -60,7 +60,7 @@ def look_up(wish: Wish, common: Common) -> int:
         print(dumps(result | {"matches": found}))
         return 0
     reporter.say(f"{len(table.formed)} textures in {wish.atlas}; lengths are in µm at the scale that fits each best")
-    print("\n".join(rows(matches, wished)))
+    print("\n".join(rows(matches, wished, wish.spacing)))
     print(f"\n{lines[0]}")
     far = [text for name, value in wished.items() if (text := missed(name, matches[0].found[name], value))]
     if matches[0].coarse:
@@ -108,13 +108,14 @@ def feasible(matches: tuple[Any, ...], spacing: float | None) -> tuple[Any, ...]
     return fine
 
 
-def rows(matches: tuple[Any, ...], wished: Mapping[str, float]) -> Iterator[str]:
-    """A line for the wish and one for each entry."""
+def rows(matches: tuple[Any, ...], wished: Mapping[str, float], spacing: float | None = None) -> Iterator[str]:
+    """A line for the wish and one for each entry, whose voxels are of the `spacing` asked for, if one was."""
     table = [("sample", "distance", *wished, "voxel/µm", "across", "mass", "a20 a11 a02 b10 b01 c")]
     table.append(("wish", "", *(f"{value:.4g}" for value in wished.values()), "", "", "", ""))
     for match in matches:
         found = (f"{match.found[name]:.4g}" for name in wished)
-        size = f"{match.spacing:.4g}" if match.spacing else "any"
+        step = spacing or match.spacing
+        size = f"{step:.4g}" if step else "any"
         numbers = " ".join(f"{value:.4g}" for value in match.coefficients)
         rest = (size, f"{match.across:.1f}", f"{match.mass:.3f}", numbers)
         table.append((str(match.number), f"{match.distance:.3f}", *found, *rest))

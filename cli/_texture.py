@@ -43,7 +43,7 @@ class TextureRequest:
     uct: Path | None = None
     """Volume to be matched: TIFF, a folder of slices, NRRD, NIfTI, NumPy, RAW with JSON. A texture is fitted to it."""
     fit: Annotated[str, Parameter(show_default=False)] = "quick"
-    """How hard to fit: quick (20 samples), full (60), or their number. Default quick."""
+    """How hard to fit: quick (20 samples), full (60), or a number from 4; finalists come on top. Default quick."""
     free: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """What the fit may change: mass, dx, reduced.H0 ... Default: all of them."""
     trials: Path | None = None

@@ -88,7 +88,7 @@ class Box:
     shape: Annotated[tuple[int, ...], Parameter(show_default=False)] = (100, 100, 100)
     """Voxels along x, y, z of the sample. Default 100 100 100."""
     fit: Annotated[str, Parameter(show_default=False)] = "quick"
-    """How hard to look: quick (20 samples), full (60), or their number. Default quick."""
+    """How hard to look: quick (20 samples), full (60), or a number from 4; finalists come on top. Default quick."""
     report: Path | None = None
     """Write a self-contained HTML page: its name, or a folder for report.html."""
     preview: bool = False

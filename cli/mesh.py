@@ -85,7 +85,7 @@ def run(
 
 
 def _grid(grid: Any) -> Grid:
-    demand(isinstance(grid, Grid) and grid.ndim == 3, "IN", "a volume (3-D)", f"{getattr(grid, 'ndim', 2)}-D")
+    demand(isinstance(grid, Grid) and grid.ndim == 3, "SOURCE", "a volume (3-D)", f"{getattr(grid, 'ndim', 2)}-D")
     return grid
 
 
@@ -222,5 +222,5 @@ def _figures(sample: Microstructure) -> dict[str, Any]:
 def _named(error: InvalidParameter) -> MicrogenError:
     """The flag in place of the parameter."""
     name = error.name.removeprefix("print.").replace("_", "-")
-    known = name.startswith("--") or name in ("OUT", "IN", "sample", "level-set")
+    known = name.startswith("--") or name in ("OUT", "SOURCE", "sample", "level-set")
     return InvalidParameter(name if known else f"--{name}", expected=error.expected, got=error.got, remedy=error.remedy)
