@@ -28,7 +28,7 @@ def rerun(made: Provenance, source: Path, original: Path, out: tuple[Path, ...],
         printed = Print(**told["print"])
     except (KeyError, TypeError) as error:
         raise UnreadableFile(original, f"its provenance holds no surface ({error})") from None
-    code = mesh.run(source, *out, flags=flags, volume=volume, printed=printed, talk=talk)
+    code = mesh.make(source, out, flags, volume, printed, talk)
     if not original.is_file():
         return code
     for path in out:

@@ -77,24 +77,22 @@ class Places:
         return [*files, *(sidecar_path(path) for path in files), *materials]
 
 
-SURFACES = ("explode", "density", "each_grain")  # flags that only they use
-TETRAHEDRA = ("element", "mesher")
-
-
 def refuse_unused(where: Places, flags: MeshFlags, printed: Print) -> None:
     """Raise InvalidParameter for a flag that is given and that none of the outputs has a use for."""
-    surfaces, tetrahedra = bool(where.files or where.folders), bool(where.volumes)
-    given = [(flags, name) for name in (*(SURFACES if not surfaces else ()), *(TETRAHEDRA if not tetrahedra else ()))]
-    given += [(printed, each.name) for each in fields(printed)] if not surfaces else []
-    for part, name in given:
-        value, usual = getattr(part, name), getattr(type(part)(), name)
-        if value != usual:
-            kind = "surfaces to print (.stl, .3mf, .ply, .obj, .glb)" if not surfaces else "meshes to compute with"
-            flag = "--" + name.replace("_", "-")
-            remedy = f"Leave it out, or write one of {' '.join(SUFFIXES if not surfaces else volume_mesh.ALL)}."
-            raise InvalidParameter(
-                flag, expected=f"none without {kind}: nothing would use it", got=value, remedy=remedy
-            )
+    unused: list[tuple[object, str, tuple[str, ...]]] = []  # whose, which, and what would use it
+    if not (where.files or where.folders):
+        names = ("explode", "density") if flags.phase is not None else ("explode", "density", "each_grain")
+        unused += [(flags, name, SUFFIXES) for name in names]
+        unused += [(printed, each.name, SUFFIXES) for each in fields(printed)]
+    if not where.volumes:
+        unused += [(flags, "element", volume_mesh.ALL)]
+    if not any(path.suffix.lower() in volume_mesh.SUFFIXES for path in where.volumes):
+        unused += [(flags, "mesher", volume_mesh.SUFFIXES)]
+    for part, name, known in unused:
+        value, flag = getattr(part, name), "--" + name.replace("_", "-")
+        if value != getattr(type(part)(), name):
+            remedy = f"Leave it out, or write one of {' '.join(known)} too."
+            raise InvalidParameter(flag, expected="none: no output has a use for it", got=value, remedy=remedy)
 
 
 def places(out: tuple[Path, ...], flags: MeshFlags) -> Places:

@@ -65,14 +65,14 @@ class Outputs:
         folders = [self.stl_folder] if self.stl_folder else []
         check_writable(files, overwrite=overwrite, folders=folders, ours="*.stl")
 
-    def fit(self, *, ndim: int, grains: bool, format: str | None, flat_cells: bool = False) -> None:
-        """Refuse, before anything is made, formats that cannot hold it."""
-        if self.stl_folder is not None and ndim != 3:
+    def fit(self, *, ndim: int | None, grains: bool, format: str | None, flat_cells: bool = False) -> None:
+        """Refuse, before anything is made, formats that cannot hold it; `ndim` is None where it is not known yet."""
+        if self.stl_folder is not None and ndim == 2:
             expected = "3 numbers of voxels (--shape) for closed surfaces"
             raise InvalidParameter("--stl-grains", expected=expected, got=str(self.stl_folder))
         for path in self.files:
             wanted = needs(path, format_for(path, format))
-            if "volume" in wanted and ndim != 3:
+            if "volume" in wanted and ndim == 2:
                 raise InvalidParameter("--out", expected="3 numbers of voxels (--shape) for this format", got=str(path))
             if "grains" in wanted and not grains:
                 remedy = "Write .vti, .tif or .nii.gz, or a polycrystal."

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 import microgen
 from microgen import Grid, Microstructure, Provenance
 from microgen.errors import InvalidParameter, MicrogenError, UnsupportedFormat
-from microgen.io import file_of, find_writer, needs
+from microgen.io import check_sample, file_of, find_writer, needs
 from microgen.io.embedded import Embedded, as_labels, labelled
 from microgen.io.grey import NO_SIZE
 from microgen.io.losses import lost, sentence
@@ -154,6 +154,7 @@ def _check_fit(sample: Microstructure, out: tuple[Path, ...], format: str | None
         if "one body" in wanted and sample.grain_id is not None:
             remedy = "Grains that touch make no closed surface together: use .3mf, or microgen mesh FILE --each-grain."
             raise InvalidParameter("OUT", expected="formats that hold grains", got=str(path), remedy=remedy)
+        check_sample(sample, path, format_for(path, format))
 
 
 def _provenance(sample: Microstructure, file: Path, step: Mapping[str, Any]) -> Provenance:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        if error.errno not in FULL or error.filename is not None:
+        if error.errno not in FULL or not _output_is_full():
             return _unexpected(error)
         _drop_output()
         return _fail(error, f"standard output cannot be written: {error.strerror}\nremedy   finished files are kept", 3)
@@ -189,12 +189,23 @@ def _prepare_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open to the end
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            with suppress(OSError, ValueError):  # closed
+                stream.reconfigure(errors="backslashreplace")
+
+
+def _output_is_full() -> bool:
+    """Whether it is the standard output that takes no more."""
+    try:
+        print(flush=True)
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def _drop_output() -> None:
     """What is left in the buffer of a standard output that takes no more, so that Python's end does not fail on it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # not every stream has a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unexpected(error: BaseException) -> int:
@@ -211,7 +222,8 @@ def _fail(error: BaseException, text: str, code: int) -> int:
 
 
 def _complain(text: str, code: int, *, head: str = "error") -> int:
-    print(f"{head}: " + text.replace("\n", "\n  "), file=sys.stderr)
+    with suppress(OSError, ValueError):  # full or closed: the exit code remains
+        print(f"{head}: " + text.replace("\n", "\n  "), file=sys.stderr, flush=True)
     return code
 
 

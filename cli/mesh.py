@@ -59,9 +59,14 @@ def run(
     talk.quiet
         No progress, no report; warnings and errors only.
     """
+    refuse_unused(places((*outs, *out), flags), flags, printed)
+    return make(source, (*outs, *out), flags, volume, printed, talk)
+
+
+def make(source: Path, out: tuple[Path, ...], flags: MeshFlags, volume: VolumeFlags, printed: Print, talk: Talk) -> int:
+    """The same for flags of a run that had other outputs too."""
     reporter = Reporter(quiet=talk.quiet)
-    where = places((*outs, *out), flags)
-    refuse_unused(where, flags, printed)
+    where = places(out, flags)
     check_writable(where.all_files, overwrite=talk.overwrite, folders=where.folders, ours="*.stl")
     with reporter.stage("reading", "read"):
         sample = _sample(source, volume, flags)

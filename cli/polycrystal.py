@@ -84,9 +84,8 @@ def start(request: Request, generator: Polycrystal, common: Common) -> Job:
     for name, usual in (("exponent", 2.0), ("void", 0.0)):
         value = getattr(generator, name)
         demand(value == usual or not from_grains, f"--{name}", "chosen laws: grains of scans fill the box", value)
-    if not request.sites:
-        flat = generator.cells == "laguerre"
-        outputs.fit(ndim=request.ndim, grains=True, format=common.format, flat_cells=flat)
+    flat, known = generator.cells == "laguerre" or bool(request.sites), None if request.sites else request.ndim
+    outputs.fit(ndim=known, grains=True, format=common.format, flat_cells=flat)
     job = Job(
         common=common,
         given=given_flags(common),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 _POOLS: list[ThreadPoolExecutor] = []
@@ -25,8 +25,15 @@ def in_threads(function: Callable[..., Any], *arguments: Any) -> None:
     from numba import get_num_threads
 
     n = get_num_threads()
+    if not getattr(function, "signatures", True):  # not compiled: where another thread does it, Ctrl-C waits for that
+        for k in range(n):
+            function(k, n, *arguments)
+        return
     others = [_pool().submit(function, k, n, *arguments) for k in range(1, n)]
-    function(0, n, *arguments)
+    try:
+        function(0, n, *arguments)
+    finally:  # nobody writes to the arrays any more when they are handed back
+        wait(others)
     for other in others:
         other.result()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 
 import numba
 import pytest
@@ -29,11 +30,24 @@ def test_every_share_is_done_once() -> None:
 
 
 def test_the_error_of_a_share_comes_out() -> None:
-    def fails(k: int, n: int) -> None:
-        raise ZeroDivisionError(k)
+    most, done = numba.config.NUMBA_NUM_THREADS, []  # type: ignore[attr-defined]
 
-    with pytest.raises(ZeroDivisionError):
-        in_threads(fails)
+    def fails(k: int, n: int, at: int) -> None:
+        time.sleep(0.05 * k)
+        done.append(k)
+        if k == at:
+            raise ZeroDivisionError(k)
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(most)
+    try:
+        for at in {0, most - 1}:
+            done.clear()
+            with pytest.raises(ZeroDivisionError):
+                in_threads(fails, at)
+            assert sorted(done) == list(range(most))  # nobody is still at work when the error comes out
+    finally:
+        numba.set_num_threads(before)
 
 
 def test_the_calling_thread_does_the_first_share() -> None:

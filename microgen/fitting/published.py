@@ -30,7 +30,7 @@ SIZES = ("equivalent_diameter", "intercept_length", "astm_grain_size")
 UNITS = {"equivalent_diameter": "µm", "intercept_length": "µm"}
 NAMES = (*SIZES, "equivalent_diameter_cv", "aspect_ratio", "aspect_ratio_cv")
 FINE, FEWEST_POINTS = 15, 5
-ACROSS = 12  # diameters along a side of a section, which a small periodic sample fills by repeating: grains that its
+ACROSS = 16  # diameters along a side of a section, which a small periodic sample fills by repeating: grains that its
 # border cuts are left out, which are the large ones
 SHARES = {"equivalent_diameter": 0.03, "intercept_length": 0.03, "aspect_ratio": 0.03}
 """Default tolerances relative to the number; of the ASTM number 0.1, of coefficients of variation 0.05."""

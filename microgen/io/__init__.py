@@ -3,9 +3,10 @@
 A format module has NAME, SUFFIXES, and `read(path)` and/or `write(ms, path)`; it is imported when first asked for.
 One whose samples take several files has `beside(path)`, which names the others, and `write(ms, path, *others)`; one
 that cannot hold every sample says in NEEDS what it takes: "volume", "grains", "one body" (no grains), "flat cells" (of
-cells laguerre). One that writes says by `holds(ms)` what of a sample its files hold, in the words of `losses`. It may
-have WRITES (the suffixes it writes, where these are fewer) and `header(ms)` (what the JSON beside the file says
-besides). One whose files are folders says FOLDER, and by `is_ours(folder)` which of them may be replaced.
+cells laguerre), and has `check(ms)` where the sample itself must be looked at. One that writes says by `holds(ms)` what
+of a sample its files hold, in the words of `losses`. It may have WRITES (the suffixes it writes, where these are fewer)
+and `header(ms)` (what the JSON beside the file says besides). One whose files are folders says FOLDER, and by
+`is_ours(folder)` which of them may be replaced.
 """
 
 from __future__ import annotations
@@ -156,6 +157,13 @@ def is_folder(path: str | Path, format: str | None = None) -> bool:
 def needs(path: str | Path, format: str | None = None) -> tuple[str, ...]:
     """What a sample must have to be written to `path`, of the words of NEEDS above. Raises UnsupportedFormat."""
     return tuple(getattr(find_writer(path, format), "NEEDS", ()))
+
+
+def check_sample(ms: Microstructure, path: str | Path, format: str | None = None) -> None:
+    """Raise, before anything is written, what `write` would raise for a sample that NEEDS cannot tell to be unfit."""
+    check = getattr(find_writer(path, format), "check", None)
+    if check is not None:
+        check(ms)
 
 
 def _find(path: Path, format: str | None, verb: str) -> ModuleType:

@@ -12,12 +12,17 @@ import numpy as np
 from microgen.io import embedded as emb
 from microgen.io.grain_volume import grain_volume
 from microgen.io.vtk_written import save
-from microgen.meshing.polyhedra import Polyhedra, polyhedra
+from microgen.meshing.polyhedra import Polyhedra, check_flat, polyhedra
 from microgen.microstructure import Microstructure
 
 NAME = "polyhedra"
 SUFFIXES = (".vtu",)
 NEEDS = ("volume", "grains", "flat cells")
+
+
+def check(ms: Microstructure) -> None:
+    """Raises InvalidParameter for samples of curved cells."""
+    check_flat(ms)
 
 
 def holds(ms: Microstructure) -> frozenset[str]:

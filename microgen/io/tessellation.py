@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from microgen.io.grain_volume import grain_volume
-from microgen.meshing.polyhedra import Polyhedra, polyhedra
+from microgen.meshing.polyhedra import Polyhedra, check_flat, polyhedra
 from microgen.microstructure import Microstructure
 
 NAME = "neper-tess"
@@ -22,6 +22,11 @@ SUFFIXES = (".tess",)
 NEEDS = ("volume", "grains", "flat cells")
 
 _CRYSYM = {"-1": "triclinic", "m-3m": "cubic", "6/mmm": "hexagonal"}
+
+
+def check(ms: Microstructure) -> None:
+    """Raises InvalidParameter for samples of curved cells."""
+    check_flat(ms)
 
 
 def holds(ms: Microstructure) -> frozenset[str]:

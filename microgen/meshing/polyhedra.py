@@ -67,15 +67,20 @@ def polyhedra(ms: Microstructure) -> Polyhedra:
 
     Raises InvalidParameter for samples without sites and weights, and for metrics that are not all one sphere.
     """
-    grains, grid = ms.grains, ms.grid
-    remedy = "Make the sample with --cells laguerre."
+    sites, weights = check_flat(ms)
+    assert isinstance(ms.grid, Grid)
+    return joined(sites - np.asarray(ms.grid.origin), weights, ms.grid)
+
+
+def check_flat(ms: Microstructure) -> tuple[np.ndarray, np.ndarray]:
+    """Sites [n, 3] and weights [n], for metrics of one, of a sample with flat cells. Raises InvalidParameter."""
+    grains, remedy = ms.grains, "Make the sample with --cells laguerre."
     if grains is None or grains.sites is None or grains.metrics is None or grains.weights is None:
         raise InvalidParameter("grains", expected="sites and weights of flat cells", got="none", remedy=remedy)
     scale = float(grains.metrics[0, 0, 0])
     if grains.metrics.shape[1] != 3 or not np.allclose(grains.metrics, scale * np.eye(3), rtol=1e-12, atol=0):
         raise InvalidParameter("grains", expected="cells with flat faces", got="curved ones", remedy=remedy)
-    assert isinstance(grid, Grid)
-    return joined(grains.sites - np.asarray(grid.origin), grains.weights / scale, grid)
+    return grains.sites, grains.weights / scale
 
 
 def joined(sites: np.ndarray, weights: np.ndarray, grid: Grid) -> Polyhedra:

@@ -234,3 +234,10 @@ def test_what_formats_say_they_hold_is_what_comes_back(tmp_path: Path, sample_fo
 def test_errors_are_typed(microgen, here: Path) -> None:
     with pytest.raises(MicrogenError):
         read("none.nrrd")
+
+
+def test_no_file_is_written_where_one_cannot_be(sample_folder: Path, microgen, tmp_path: Path) -> None:
+    for name in ("z.stl", "z.tess"):
+        done = microgen("convert", sample_folder / "rve.tif", "z.tif", name)
+        assert done.code == 2, done.err
+        assert not list(tmp_path.iterdir())

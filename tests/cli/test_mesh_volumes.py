@@ -75,7 +75,9 @@ def test_what_cannot_be_meshed_is_refused(rve: Path, flags: list, word: str, mic
         ("a.vtp", ["--density", 1.2]),
         ("a.msh", ["--explode", 2]),
         ("a.3mf", ["--element", 2]),
+        ("a.vtu", ["--each-grain"]),
         ("a.3mf", ["--mesher", "gmsh"]),
+        ("a.vtp", ["--mesher", "gmsh"]),
     ],
 )
 def test_a_flag_that_no_output_uses_is_refused(rve: Path, out, flags, microgen) -> None:
@@ -83,3 +85,10 @@ def test_a_flag_that_no_output_uses_is_refused(rve: Path, out, flags, microgen) 
     assert done.code == 2
     assert flags[0] in done.err
     assert not Path(out).exists()
+
+
+def test_one_of_several_outputs_is_made_again_with_the_flags_of_all(rve: Path, microgen) -> None:
+    assert microgen("mesh", rve, "b.vtu", "b.3mf", "--density", 1.2, "--element", 2).code == 0
+    for name in ("b.vtu", "b.3mf"):
+        again = microgen("rerun", name)
+        assert again.code == 0, again.err

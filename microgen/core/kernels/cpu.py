@@ -70,7 +70,7 @@ class Part(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch of one chunk: candidates as collected, of the coarse, middle and small box; voxels of the small box."""
+    """Scratch of one thread: candidates as collected, of the coarse, middle and small box; voxels of the small box."""
 
     cand: np.ndarray  # float64 [4, capacity, 10]
     site: np.ndarray  # int64 [4, capacity]

@@ -15,7 +15,7 @@ from microgen.compiled import compiled
 from microgen.core.kernels.clipping import FULL, compact, cut, measure, new_cell, reach, start
 
 SORTED = 3  # shells of bins that are visited by distance
-CHUNKS = 64  # parts of the rows, for threads to share
+CHUNKS = 256  # parts of the rows, for threads to share
 
 
 class Bins(NamedTuple):

@@ -52,7 +52,7 @@ EVERYWHERE = Mask(False, np.empty((1, 1, 1), np.uint8))
 
 
 class Work(NamedTuple):
-    """Scratch of one chunk; see `cpu.Work`."""
+    """Scratch of one thread; see `cpu.Work`."""
 
     cand: np.ndarray  # float64 [4, capacity, 12]
     site: np.ndarray  # int64 [4, capacity]
