@@ -53,5 +53,6 @@ def verdict(statistics: Mapping[str, Any]) -> TargetNotMet | None:
         return None
     return TargetNotMet(
         f"could not be met: {', '.join(missed)}. The sample was kept. Sections of space-filling grains spread in "
-        "size and shape by themselves, whatever the laws; allow more (tolerance), or give other numbers."
+        "size and shape by themselves, whatever the laws, and few grains by chance; make more (--grains), allow "
+        "more (tolerance), or give other numbers."
     )

@@ -30,7 +30,7 @@ options = {"error_model": "numpy", "fastmath": True, "_nrt": False}  # no part m
 part = njit(**options)
 inlined = njit(forceinline=True, **options)
 """What must be one loop in vector registers is inlined by LLVM, the rest is compiled part by part. Numba's own inlining
-types and optimises all of it as one function: 85 s of compiling instead of 22, with the same bits at the same speed."""
+types and optimises all of it as one function: 85 s of compiling instead of 22, for the same bits."""
 
 
 @inlined
