@@ -11,6 +11,8 @@ hexagonal and trigonal lattices: their readers turn the frame by 30° about c (o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from microgen.errors import InvalidParameter
@@ -238,6 +240,24 @@ def grouped_mean_orientation(
         chosen = nearest
         mean = _principal(multiply(operators[chosen], q), group, np.ones(len(q)) if weights is None else weights)
     return _reduce(mean, operators)
+
+
+def grain_means(q: np.ndarray, grain_id: np.ndarray, phase_id: np.ndarray, laue_groups: Sequence[str]) -> np.ndarray:
+    """Means [n, 4] of orientations q [..., 4] over the points of grains 1 .. n; that of the first where all agree.
+
+    `phase_id` [n] numbers the group of each grain in `laue_groups`. Grains without points have the identity.
+    """
+    labels, points = grain_id.ravel(), np.asarray(q, float).reshape(-1, 4)
+    table = np.tile([1.0, 0.0, 0.0, 0.0], (len(phase_id) + 1, 1))
+    found, first = np.unique(labels, return_index=True)
+    table[found] = points[first]
+    differ = np.unique(labels[(points != table[labels]).any(axis=1)])
+    differ = differ[differ > 0]
+    for k in np.unique(phase_id[differ - 1]):
+        grains = differ[phase_id[differ - 1] == k]
+        rows = np.isin(labels, grains)
+        table[grains] = grouped_mean_orientation(points[rows], np.searchsorted(grains, labels[rows]), laue_groups[k])
+    return table[1:]
 
 
 def _principal(q: np.ndarray, group: np.ndarray, weights: np.ndarray) -> np.ndarray:

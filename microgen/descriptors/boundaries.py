@@ -14,7 +14,7 @@ from microgen.descriptors.moments import grain_ids
 from microgen.errors import InvalidParameter
 from microgen.grid import HexGrid
 from microgen.microstructure import Microstructure
-from microgen.orientation import misorientation_angle
+from microgen.orientation import grain_means, misorientation_angle
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +78,8 @@ def boundary_misorientation(ms: Microstructure, *, phase_id: int | None = None) 
     Grain means, so that scans and samples (one orientation a grain) are treated alike; boundaries between phases are
     left out, and those of all other phases where one is named. Areas of faces weigh in a volume.
     """
-    if ms.grains is None:
-        raise InvalidParameter("ms", expected="a microstructure with a table of grains", got=None)
     pairs = boundaries(ms)
-    phase, q = ms.grains.phase_id, ms.grains.orientation
+    phase, q = _of_grains(ms)
     i, j = pairs.first - 1, pairs.second - 1
     angles, weights = [np.zeros(0)], [np.zeros(0)]
     for number in np.unique(phase[phase >= 0]) if phase_id is None else [phase_id]:
@@ -89,3 +87,18 @@ def boundary_misorientation(ms: Microstructure, *, phase_id: int | None = None) 
         angles.append(misorientation_angle(q[i[both]], q[j[both]], ms.phases[number].laue_group))
         weights.append(pairs.measure[both])
     return Distribution(np.concatenate(angles), np.concatenate(weights), "rad", "boundary_misorientation")
+
+
+def _of_grains(ms: Microstructure) -> tuple[np.ndarray, np.ndarray]:
+    """Phase [n] and mean orientation [n, 4] of each grain, of its points where there is no table of grains."""
+    if ms.grains is not None:
+        return ms.grains.phase_id, ms.grains.orientation
+    if ms.orientation is None or not ms.phases:
+        raise InvalidParameter("ms", expected="a microstructure with a table of grains, or orientations", got=None)
+    ids, n = grain_ids(ms)
+    phase = np.full(n + 1, -1)
+    of_point = ms.phase_id.ravel()
+    named = (of_point >= 0) & (of_point < len(ms.phases))
+    phase[ids[named]] = of_point[named]
+    groups = [one.laue_group for one in ms.phases]
+    return phase[1:], grain_means(ms.orientation, ids, np.maximum(phase[1:], 0), groups)

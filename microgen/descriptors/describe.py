@@ -76,7 +76,7 @@ def _of_grains(ms: Microstructure) -> _Steps:
         ("neighbours", lambda: {"neighbours": neighbours(ms)}),
         ("phases", phases),
     ]
-    if ms.grains is not None and ms.phases:
+    if (ms.grains is not None or ms.orientation is not None) and ms.phases:
         steps.append(("boundaries", lambda: {"boundary_misorientation": boundary_misorientation(ms)}))
     return steps
 

@@ -10,7 +10,7 @@ from microgen.errors import InvalidParameter
 from microgen.grid import Grid
 from microgen.io.embedded import square_grid
 from microgen.microstructure import Microstructure, Phase
-from microgen.orientation import grouped_mean_orientation
+from microgen.orientation import grain_means
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,9 @@ def _phase_of_grain(ms: Microstructure, labels: np.ndarray, known: int) -> np.nd
 def _orientation_of_grain(ms: Microstructure, phase_id: np.ndarray, what: str) -> np.ndarray:
     if ms.grains is not None:
         q = np.asarray(ms.grains.orientation, float)
-    elif ms.orientation is not None:
-        q = _means(ms, phase_id)
+    elif ms.orientation is not None and ms.grain_id is not None:
+        groups = [phase.laue_group for phase in phases_of(ms, phase_id)]
+        q = grain_means(ms.orientation, ms.grain_id, phase_id, groups)
     else:
         remedy = "Give a file that holds orientations: .vti, or .tif with its grains in a .csv (--sites)."
         raise InvalidParameter("orientation", expected=f"orientations for {what}", got="none", remedy=remedy)
@@ -91,21 +92,3 @@ def _orientation_of_grain(ms: Microstructure, phase_id: np.ndarray, what: str) -
     if not np.all(np.abs(norm - 1) < 1e-3):
         raise InvalidParameter("orientation", expected="unit quaternions", got=f"norms to {norm.max():g}")
     return np.where(q[:, :1] < 0, -q, q) / norm
-
-
-def _means(ms: Microstructure, phase_id: np.ndarray) -> np.ndarray:
-    """Mean orientation of each grain; that of its first point where all points agree."""
-    assert ms.grain_id is not None
-    assert ms.orientation is not None
-    labels, points = ms.grain_id.ravel(), np.asarray(ms.orientation, float).reshape(-1, 4)
-    table = np.tile([1.0, 0.0, 0.0, 0.0], (len(phase_id) + 1, 1))
-    found, first = np.unique(labels, return_index=True)
-    table[found] = points[first]
-    differ = np.unique(labels[(points != table[labels]).any(axis=1)])
-    phases = phases_of(ms, phase_id)
-    for k in np.unique(phase_id[differ[differ > 0] - 1]):
-        grains = differ[(differ > 0) & (phase_id[differ - 1] == k)]
-        rows = np.isin(labels, grains)
-        number = np.searchsorted(grains, labels[rows])
-        table[grains] = grouped_mean_orientation(points[rows], number, phases[k].laue_group)
-    return table[1:]

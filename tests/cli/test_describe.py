@@ -53,6 +53,7 @@ def test_grains(microgen, sample_folder: Path) -> None:
     found = microgen("describe", sample_folder / "rve.vti", "--json").json["statistics"]
     assert found["grains"] == 20
     assert found["equivalent_diameter"]["n"] == found["interior_grains"]
+    assert 0 < found["boundary_misorientation"]["mean"] < 1.1  # of orientations at points: .vti has no table of grains
 
 
 def test_scan_is_segmented(microgen) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,9 +95,21 @@ def test_random_grains_follow_mackenzie() -> None:
     assert np.degrees(found.values.max()) < 62.80
 
 
-def test_boundary_misorientation_needs_a_table() -> None:
-    with pytest.raises(InvalidParameter, match="table"):
+def test_boundary_misorientation_needs_orientations() -> None:
+    with pytest.raises(InvalidParameter, match="orientations"):
         boundary_misorientation(map_of(board(2, 2)))
+
+
+def test_orientations_of_points_stand_in_for_a_table() -> None:
+    rng = np.random.default_rng(2)
+    grain_id, phases = board(6, 4), (Phase("a", "m-3m"), Phase("b", "6/mmm"))
+    phase_id = rng.integers(0, 2, 36)
+    grains = Grains(phase_id, random_orientations(36, rng), np.ones(36))
+    told = replace(map_of(grain_id, phases=phases, grains=grains), phase_id=phase_id[grain_id - 1].astype(np.int16))
+    found = boundary_misorientation(replace(told, grains=None, orientation=told.point_orientation))
+    expected = boundary_misorientation(told)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-12)
+    np.testing.assert_array_equal(found.weights, expected.weights)
 
 
 def test_mackenzie_curve_has_its_published_mean_and_end() -> None:
