@@ -17,6 +17,7 @@ from ._progress import Reporter
 Printers = Literal["fdm", "sla", "sls", "dmls"]
 TOLD = 5
 """Reasons in the error."""
+_CUT = " If it was cut out of a larger part, --cut leaves the slivers at the sides of its box out."
 
 
 def check(
@@ -24,6 +25,7 @@ def check(
     *,
     unit: str | None = None,
     printer: Printers | None = None,
+    cut: bool = False,
     density: float | None = None,
     resolution: Annotated[float | None, Parameter(name="--resolution-mm")] = None,
     json: bool = False,
@@ -39,6 +41,9 @@ def check(
         Unit of its numbers: mm, um, m or inch; default: as the file says, else mm.
     printer
         fdm, sla, sls or dmls: also refuse walls that are too thin for it, and cavities it cannot empty.
+    cut
+        With --printer: the part was cut out of a larger one at the sides of its box, so slivers there are no walls.
+        `microgen mesh` judges so.
     density
         Of the material, g/cm³: tells the mass.
     resolution
@@ -51,10 +56,12 @@ def check(
     """
     if density is not None and not 0 < density < float("inf"):
         raise InvalidParameter("--density", expected="a number of g/cm³ above 0", got=density)
+    if cut and printer is None:
+        raise InvalidParameter("--cut", expected="--printer beside it", got="none")
     reporter = Reporter(quiet=quiet)
     with reporter.stage("checking", "check") as progress:
         found = _inspect(file, unit, resolution, progress)
-    reasons = found.against(printer)
+    reasons = found.against(printer, cut=cut)
     if json:
         print(dumps(_object(file, found, reasons, printer, density)))
     else:
@@ -62,7 +69,8 @@ def check(
     if reasons:
         more = f"; and {len(reasons) - TOLD} more (--json has all)" if len(reasons) > TOLD else ""
         told = "; ".join(reasons[:TOLD]) + more
-        raise NotPrintable(f"{file} would not print{f' on {printer}' if printer else ''}: {told}.")
+        hint = "" if cut or found.against(printer, cut=True) else _CUT
+        raise NotPrintable(f"{file} would not print{f' on {printer}' if printer else ''}: {told}.{hint}")
     reporter.say(f"prints on {printer}" if printer else "closed: it can be printed (--printer tells on what)")
     return 0
 

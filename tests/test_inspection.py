@@ -119,6 +119,8 @@ def test_slivers_that_the_box_cuts_off_are_told_apart_from_walls() -> None:
     slivers = [box((30, 30, 0.1)), box((0.1, 30, 30), at=(29.9, 0, 5))]  # on two sides of the box of all
     found = inspect(together(*slivers, box((25, 30, 2), at=(2, 0, 10)), box((25, 30, 3), at=(2, 0, 32))))
     assert (found.min_wall_mm, found.min_wall_uncut_mm) == (pytest.approx(0.1), pytest.approx(2.0))
+    assert len(against(found, "fdm")) == 1
+    assert against(found, "fdm", cut=True) == []
     alone = inspect(slivers[0])
     assert (alone.min_wall_mm, alone.min_wall_uncut_mm) == (pytest.approx(0.1), None)
 

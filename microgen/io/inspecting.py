@@ -30,12 +30,12 @@ class Inspected:
     """Corners of the box round all objects, mm."""
     notes: tuple[str, ...]
 
-    def against(self, printer: str | None) -> list[str]:
-        """Why it would not print, in words, with the object's name where there are several."""
+    def against(self, printer: str | None, *, cut: bool = False) -> list[str]:
+        """Why it would not print, in words, with the object's name where there are several; `cut` as in `against`."""
         return [
             f"{name}: {reason}" if len(self.objects) > 1 else reason
             for name, found in self.objects
-            for reason in against(found, printer)
+            for reason in against(found, printer, cut=cut)
         ]
 
 
@@ -80,7 +80,7 @@ def inspection_object(found: Inspected, *, density: float | None = None) -> dict
     }
     whole |= {"mass_g": None if density is None else _mass(whole["volume_mm3"], density), "notes": list(found.notes)}
     if len(each) == 1:
-        return whole | {"thin": each[0].thin, "objects": 1}
+        return whole | {"thin": each[0].thin, "thin_uncut": each[0].thin_uncut, "objects": 1}
     objects = [{"name": name, **_single(one, density)} for name, one in found.objects]
     return whole | {"objects": len(each), "each": objects}
 

@@ -43,6 +43,8 @@ class Inspection:
     """Of the voxels that walls thicker than six of them were measured with; thinner ones were met by rays as dense."""
     thin: dict[str, float] | None
     """Share of the walls below what each kind of printer makes."""
+    thin_uncut: dict[str, float] | None
+    """The same without the walls that `min_wall_uncut_mm` leaves out."""
     trapped_voids: int | None
     """Closed cavities."""
     triangles: int
@@ -72,7 +74,7 @@ def inspect(mesh: TriangleMesh, *, resolution: float | None = None, voxels: int 
     measured = mesh_walls(whole, h) if found.oriented and len(pieces) else Walls(np.zeros(0), np.zeros(0, bool))
     thick = measured.thickness
     # A ball has its walls in one point: what counts is how much of the surface bounds a thin one.
-    known = max(len(thick), area(whole) / (2 * h**2))
+    known, uncut = max(len(thick), area(whole) / (2 * h**2)), thick[~measured.cut]
     closed = found.oriented and bool(len(pieces))
     surface = _characteristic(whole)
     return Inspection(
@@ -85,9 +87,10 @@ def inspect(mesh: TriangleMesh, *, resolution: float | None = None, voxels: int 
         euler=surface // 2 if closed else None,
         euler_surface=surface,
         min_wall_mm=_thinnest(thick, known),
-        min_wall_uncut_mm=_thinnest(thick[~measured.cut], known),
+        min_wall_uncut_mm=_thinnest(uncut, known),
         resolution_mm=h if closed else None,
-        thin={name: float((thick < limit).sum() / known) for name, limit in PRINTERS.items()} if closed else None,
+        thin=_thin(thick, known) if closed else None,
+        thin_uncut=_thin(uncut, known) if closed else None,
         trapped_voids=int((turned < 0).sum()) if closed else None,
         triangles=len(mesh.triangles),
         overhang=overhang(whole),
@@ -120,6 +123,10 @@ def _thinnest(thick: np.ndarray, known: float) -> float | None:
     return float(np.partition(thick, rank)[rank])
 
 
+def _thin(thick: np.ndarray, known: float) -> dict[str, float]:
+    return {name: float((thick < limit).sum() / known) for name, limit in PRINTERS.items()}
+
+
 def _characteristic(mesh: TriangleMesh) -> int:
     """V - E + F."""
     i, j = mesh.triangles.ravel().astype(np.int64), np.roll(mesh.triangles, -1, axis=1).ravel().astype(np.int64)
@@ -143,8 +150,11 @@ def _inside_out(mesh: TriangleMesh, pieces: np.ndarray, piece: np.ndarray) -> np
     return wrong
 
 
-def against(found: Inspection, printer: str | None = None) -> list[str]:
-    """Why it would not print, in words; none where it does. Without a printer only what no printer takes."""
+def against(found: Inspection, printer: str | None = None, *, cut: bool = False) -> list[str]:
+    """Why it would not print, in words; none where it does. Without a printer only what no printer takes.
+
+    Of a part that was `cut` out of a larger one, slivers at the sides of its box are no walls.
+    """
     reasons = told(found.faults)
     if not found.triangles or (not reasons and not found.parts):
         reasons.append("it encloses nothing")
@@ -152,11 +162,11 @@ def against(found: Inspection, printer: str | None = None) -> list[str]:
         reasons.append(f"{found.inside_out} part{'s' * (found.inside_out != 1)} inside out")
     if printer is None or reasons:
         return reasons
-    limit, share = PRINTERS[printer], (found.thin or {}).get(printer, 0.0)
-    if found.min_wall_mm is not None and found.min_wall_mm < limit:
+    limit, thinnest = PRINTERS[printer], found.min_wall_uncut_mm if cut else found.min_wall_mm
+    if thinnest is not None and thinnest < limit:
+        share = ((found.thin_uncut if cut else found.thin) or {}).get(printer, 0.0)
         reasons.append(
-            f"{share:.0%} of the walls are below the {limit:g} mm that {printer} prints "
-            f"(thinnest {found.min_wall_mm:.3g} mm)"
+            f"{share:.0%} of the walls are below the {limit:g} mm that {printer} prints (thinnest {thinnest:.3g} mm)"
         )
     if found.trapped_voids and printer in FILLED:
         filling = "resin" if printer == "sla" else "powder"

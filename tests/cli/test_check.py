@@ -46,6 +46,16 @@ def test_the_unit_decides_what_prints(microgen, tmp_path: Path, unit: str, code:
     assert ("below the 0.8 mm" in done.err) == (code == 5)
 
 
+def test_slivers_of_a_cut_are_left_out_where_asked(microgen, tmp_path: Path) -> None:
+    exported(together(box((30, 30, 0.1)), box((25, 30, 2), at=(2, 0, 10))), tmp_path / "a.stl")
+    done = microgen("check", "a.stl", "--printer", "fdm")
+    assert (done.code, "--cut leaves the slivers" in done.err) == (5, True)
+    done = microgen("check", "a.stl", "--printer", "fdm", "--cut", "--json")
+    assert (done.code, done.json["prints"], done.json["thin"]["fdm"] > 0.1) == (0, True, True)
+    done = microgen("check", "a.stl", "--cut")
+    assert (done.code, "--printer beside it" in done.err) == (2, True)
+
+
 def test_cavities_keep_powder(microgen, tmp_path: Path) -> None:
     exported(together(box((10, 10, 10)), inverted(box((6, 6, 6), at=(2, 2, 2)))), tmp_path / "a.stl")
     assert microgen("check", "a.stl", "--printer", "fdm", *COARSE).code == 0
