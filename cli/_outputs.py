@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microgen import Microstructure
 from microgen.errors import InvalidParameter, OutputNotWritable, UnsupportedFormat
-from microgen.io import files_beside, find_writer, is_folder, needs, suffixes_of
+from microgen.io import check_sample, files_beside, find_writer, is_folder, needs, suffixes_of
 from microgen.io.atomic import check_writable
 from microgen.io.ome_zarr import is_ours
 from microgen.io.sidecar import sidecar_path
@@ -157,3 +158,17 @@ def format_for(path: Path, format: str | None) -> str | None:
     if format is None:
         return None
     return format if path.name.lower().endswith(suffixes_of(find_writer(path, format), "write")) else None
+
+
+def check_sample_fits(sample: Microstructure, out: Sequence[Path], format: str | None, *, name: str = "--out") -> None:
+    """Refuse, before the first file is written, formats that take other samples than this one."""
+    for path in out:
+        wanted, remedy = needs(path, format_for(path, format)), "Leave it out, or write .vti, .tif or .npz."
+        if "volume" in wanted and sample.grid.ndim != 3:
+            raise InvalidParameter(name, expected="formats of a plane", got=f"{path}, of a volume", remedy=remedy)
+        if "grains" in wanted and sample.grain_id is None:
+            raise InvalidParameter(name, expected="formats that need no grains", got=str(path), remedy=remedy)
+        if "one body" in wanted and sample.grain_id is not None:
+            remedy = "Grains that touch make no closed surface together: use .3mf, or microgen mesh FILE --each-grain."
+            raise InvalidParameter(name, expected="formats that hold grains", got=str(path), remedy=remedy)
+        check_sample(sample, path, format_for(path, format))

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 import microgen
 from microgen import Grid, Microstructure, Provenance
 from microgen.errors import InvalidParameter, MicrogenError, UnsupportedFormat
-from microgen.io import check_sample, file_of, find_writer, needs
+from microgen.io import file_of, find_writer
 from microgen.io.embedded import Embedded, as_labels, labelled
 from microgen.io.grey import NO_SIZE
 from microgen.io.losses import lost, sentence
@@ -21,7 +21,7 @@ from microgen.provenance import sha256
 
 from ._flags import Talk
 from ._json import dumps
-from ._outputs import Outputs, check_suffix, format_for, others_of
+from ._outputs import Outputs, check_sample_fits, check_suffix, format_for, others_of
 from ._progress import Reporter
 from ._request import demand
 from ._result import finish, grid_object, result_object
@@ -75,7 +75,7 @@ def convert(
         sample = replace(sample, provenance=_provenance(sample, file, step))
     for note in sample.notes:
         reporter.say(f"note: {note}")
-    _check_fit(sample, out, format)
+    check_sample_fits(sample, out, format, name="OUT")
     losses = {path: lost(sample, find_writer(path, format_for(path, format))) for path in out}
     fields = {"file": str(file), "grid": _grid_object(sample), "lost": losses, "notes": list(sample.notes)}
     if dry_run:
@@ -141,20 +141,6 @@ def _outputs(out: tuple[Path, ...], format: str | None) -> Outputs:
     if format and not any(format_for(path, format) for path in out):
         raise InvalidParameter("--format", expected="a format of one of the outputs", got=format)
     return Outputs(out, beside=others_of(out, format))
-
-
-def _check_fit(sample: Microstructure, out: tuple[Path, ...], format: str | None) -> None:
-    """Refuse, before the first file is written, formats that take other samples."""
-    for path in out:
-        wanted, remedy = needs(path, format_for(path, format)), "Leave it out, or write .vti, .tif or .npz."
-        if "volume" in wanted and sample.grid.ndim != 3:
-            raise InvalidParameter("OUT", expected="formats of a plane", got=f"{path}, of a volume", remedy=remedy)
-        if "grains" in wanted and sample.grain_id is None:
-            raise InvalidParameter("OUT", expected="formats that need no grains", got=str(path), remedy=remedy)
-        if "one body" in wanted and sample.grain_id is not None:
-            remedy = "Grains that touch make no closed surface together: use .3mf, or microgen mesh FILE --each-grain."
-            raise InvalidParameter("OUT", expected="formats that hold grains", got=str(path), remedy=remedy)
-        check_sample(sample, path, format_for(path, format))
 
 
 def _provenance(sample: Microstructure, file: Path, step: Mapping[str, Any]) -> Provenance:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from microgen import read
+from microgen import read, write
+from microgen.orientation import from_euler
 
 
 @pytest.mark.parametrize("name", ["rve.tif", "rve.vti", "rve.tif.json"])
@@ -32,6 +34,30 @@ def test_changed_labels_are_noticed(microgen, sample_folder: Path) -> None:
     Path("other.tif.json").write_text(json.dumps(made))
     shutil.copy(sample_folder / "rve.tif", "other.tif")
     assert microgen("rerun", "other.tif.json", "--out", "again.tif").code == 5
+
+
+def test_turned_grains_are_noticed(microgen, sample_folder: Path) -> None:
+    sample = read(sample_folder / "rve.vti")
+    assert sample.orientation is not None
+    assert sample.provenance is not None
+    write(sample, "same.vti")
+    write(replace(sample, orientation=from_euler(0.1, 0.0, 0.0) * np.ones_like(sample.orientation)), "turned.vti")
+    assert microgen("rerun", "same.vti").code == 0
+    assert microgen("rerun", "turned.vti").code == 5
+
+
+def test_what_a_format_on_the_way_lost_is_not_asked_for(microgen) -> None:
+    phases = [word for name in "ab" for word in ("--phases", f'{{"name": "{name}", "fraction": 0.5}}')]
+    assert microgen("polycrystal", "--grains", 12, "--shape", 16, 16, 16, *phases, "--out", "a.vti").code == 0
+    assert microgen("convert", "a.vti", "b.tesr").code == 0
+    assert microgen("convert", "b.tesr", "c.vti").code == 0
+    done = microgen("rerun", "c.vti")
+    assert (done.code, "grains only are compared" in done.err) == (0, True)
+
+
+def test_no_output_is_written_beside_one_that_cannot_be(microgen, sample_folder: Path) -> None:
+    done = microgen("rerun", sample_folder / "rve.tif", "--out", "a.tif", "--out", "b.stl")
+    assert (done.code, "--each-grain" in done.err, Path("a.tif").exists()) == (2, True, False)
 
 
 def test_an_ensemble_member_comes_again(microgen) -> None:
