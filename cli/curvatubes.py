@@ -195,7 +195,7 @@ def single(job: Texture, made: Curvatubes, grid: Grid, *, printed: Print, option
     tell_status(sample, reporter)
     if sample.measured is not None:
         reporter.say(_region.MASKED)
-    comparison = job.fitted.comparison(sample, job) if job.fitted else {}
+    comparison = job.fitted.comparison(sample, job) if job.fitted and statistics else {}  # none where all is void
     sample = document(sample, job, statistics_object(statistics), printed, comparison=comparison)
     sample, refused = _solid.save(sample, job.outputs, job, printed)
     written = [path for path in job.outputs.files if not (refused and _solid.is_printed(path))]

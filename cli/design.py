@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Curvatubes, Grid, Microstructure
-from microgen.errors import TargetNotMet
+from microgen.errors import NotConverged, TargetNotMet
 from microgen.io.printing import Print
 
 from . import _solid, _texture_preview, _wishes
@@ -31,6 +31,12 @@ if TYPE_CHECKING:  # it brings torch along
 
 design = FlagApp(name="design")
 EXAMPLE = "Example: --porosity 0.7 --thickness 150um"
+
+
+_NONE = (
+    "the nearest texture that the search found does not form in the box of the sample. What there is was kept. Wish "
+    "for a porosity further from 0 and 1, or for less at once, or search longer (--fit full)."
+)
 
 
 @Parameter(name="*", group=Group("Wishes", sort_key=0))
@@ -159,7 +165,10 @@ def run(
     path = trials_path(None, "design", job)
     found = searched(Curvatubes(), target, job, budget=box.fit, path=path, intervals=False)
     job = replace(job, fitted=Designed(target, found))
-    return single(job, found.generator, grid, printed=printed, options={"start": "noise"})
+    try:
+        return single(job, found.generator, grid, printed=printed, options={"start": "noise"})
+    except NotConverged as error:  # its remedies are flags of curvatubes
+        raise TargetNotMet(_NONE) from error
 
 
 def preview(target: Target, grid: Grid, job: Run) -> int:

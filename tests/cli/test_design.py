@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from microgen_cli.design import Designed
 
-from microgen import Grid, Microstructure, Phase, Target, compare
+from microgen import Curvatubes, Grid, Microstructure, Phase, Target, compare
 from microgen.errors import InvalidParameter
 
 SMALL = ["--shape", 48, 48, 48, "--fit", 4, "--out", "d.tif"]
@@ -22,6 +23,15 @@ def test_a_porosity_and_a_thickness_are_met(microgen) -> None:
     assert found["porosity"]["achieved"] == pytest.approx(0.7, abs=0.02)
     assert found["thickness"]["achieved"] == pytest.approx(150, rel=0.05)
     assert Path("d.tif").exists()
+
+
+def test_a_texture_that_does_not_form_meets_nothing(microgen, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(generator=Curvatubes(mass=-0.97), **dict.fromkeys(("status", "value", "spread", "seen")))
+    monkeypatch.setattr("microgen_cli.design.searched", lambda *_, **__: found)
+    monkeypatch.setattr("microgen_cli.design.fit_object", lambda _: {})
+    done = microgen("design", "--porosity", 0.99, "--spacing", "10um", *SMALL)
+    assert (done.code, "further from 0 and 1" in done.err, Path("d.tif").exists()) == (5, True, True)
+    assert "tolerance" not in done.err  # nothing is called met
 
 
 def test_what_cannot_be_met_together_is_named() -> None:
