@@ -158,6 +158,8 @@ def normalise(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
         values = [token.value for token in argument.tokens]
         if argument.hint in (int, int | None) or str(argument.hint).startswith("tuple[int"):
             _check_whole(argument.name, values)
+        if argument.name == "--samples" and int(values[0]) == 0:  # the default, which stands for a single sample
+            raise InvalidParameter("--samples", expected="1 or more", got=0)
         given[argument.name.removeprefix("--")] = values[0] if len(values) == 1 else values
         if argument.name in UNITS and argument.hint is not str:  # --threshold of grey values has no unit
             convert = UNITS[argument.name]

@@ -82,8 +82,9 @@ class Request:
         demand(not wanted or bool(self.ebsd), "--fit", "an --ebsd scan beside it", self.fit)
         searches = self.fit != "quick" or not (self.free or self.trials)
         demand(searches, "--fit", "full or a number of samples, with --free or --trials", self.fit)
-        fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
-        demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
+        across = self.mask_diameter
+        demand(across is None or self.mask is not None, "--mask-diameter", "a --mask beside it", across)
+        demand(across is None or 0 < across < float("inf"), "--mask-diameter", "a length above 0", across)
         demand(self.mask is None or not (self.ebsd or self.numbers), "--mask", "chosen laws, no scan", self.mask)
         axes_of(self.periodic, self.ndim)
         clash = "--ebsd and --sites exclude each other"

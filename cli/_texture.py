@@ -95,8 +95,9 @@ class TextureRequest:
         demand(fine, "--fit", "quick, full, or 4 samples or more", self.fit)
         wanted = bool(self.free) or self.trials is not None
         demand(self.uct is not None or not wanted, "--free, --trials", "an --uct volume to fit to", "none")
-        fine = self.mask_diameter is None or self.mask is not None and 0 < self.mask_diameter < float("inf")
-        demand(fine, "--mask-diameter", "a length above 0, with a --mask", self.mask_diameter)
+        across = self.mask_diameter
+        demand(across is None or self.mask is not None, "--mask-diameter", "a --mask beside it", across)
+        demand(across is None or 0 < across < float("inf"), "--mask-diameter", "a length above 0", across)
 
     @property
     def ndim(self) -> int:

@@ -33,7 +33,7 @@ def angle(text: str, name: str = "angle") -> float:
 def _parse(text: str, name: str, units: dict[str, float], expected: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
     if match is None or match[2] not in units:
-        raise InvalidParameter(name, expected=expected, got=text)
+        raise InvalidParameter(name, expected=expected, got=text or "nothing, or a number below 0")
     value = float(match[1])
     if not math.isfinite(value) or value and units is not DEGREES and not LEAST < abs(value) * units[match[2]] < MOST:
         raise InvalidParameter(name, expected=expected, got=text, remedy="Nothing beyond 1e-12 to 1e12 is taken.")

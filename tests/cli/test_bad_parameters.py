@@ -44,6 +44,7 @@ OUT = ["--out", "rve.tif"]
         (["--min-pixels", 0], "--min-pixels"),
         (["--seed", -1], "seed"),
         (["--samples", -1], "--samples"),
+        (["--samples", 0], "--samples"),
         (["--fit", "full"], "--ebsd"),
         (["--fit", "thorough"], "quick"),
         (["--grains", 10, "--shape", 16, 16, 16, "--spacing", 1, "--size.mean", 40], "16 x 16 x 16"),
