@@ -247,7 +247,7 @@ def fit_texture(
 ) -> FitResult[Curvatubes]:
     """The texture nearest to the volume; see `fit`. Raises InvalidParameter without an atlas to start from."""
     began = time.perf_counter()
-    problem = texture_problem(base, target, free=free, fixed=fixed, seed=plan.seed)
+    problem = texture_problem(base, target, free=free, fixed=fixed, seed=plan.seed, voxels=VOXELS)
     searched = [name for name in problem.free if name not in problem.corrects]
     if set(searched) & set(SHAPE) and atlas is None:
         raise InvalidParameter("atlas", expected="an atlas of textures to start from", got=None)

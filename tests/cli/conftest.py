@@ -58,7 +58,8 @@ def small_search() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("microgen_cli._fit.cores", lambda: 1)
         patch.setattr("microgen.fitting.quick.GRAINS", 150)
-        patch.setattr("microgen.fitting.wish_target.BLOCK", 40)
+        patch.setattr("microgen.fitting.wish_target.WishTarget.block", (40,) * 3)
+        patch.setattr("microgen.fitting.texture_fit.VOXELS", 32)
         yield
 
 
