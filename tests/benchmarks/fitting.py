@@ -210,7 +210,8 @@ def chance(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict
         found = fit(generator, target, seed=seed, budget=options.budget or 40, search=search, log=log)
         starts[case, seed] = [row for row in log.rows if row["stage"] == "start"]
         row = {"case": case, "seed": seed, "search": search, "value": found.value, "spread": found.spread}
-        return row | {"seen": best_of(found), "start": start_of(found), "seconds": found.seconds}
+        row |= {"seen": best_of(found), "start": start_of(found), "candidate": candidate_of(found)}
+        return row | {"seconds": found.seconds}
 
     for case in options.cases or SCANS[:1]:
         for seed in range(options.seeds):
@@ -241,6 +242,16 @@ def best_of(found: Any) -> float:
     return min(t.value for t in found.trials if t.stage == "search")
 
 
+def candidate_of(found: Any) -> float | None:
+    """What the search itself came to, on fresh seeds: a finalist that is no start. None where all finalists are."""
+    starts = [t.parameters for t in found.trials if t.stage == "start"]
+    fresh: dict[str, list[float]] = {}
+    for t in found.trials:
+        if t.stage == "fresh" and t.parameters not in starts:
+            fresh.setdefault(json.dumps(t.parameters), []).append(t.value)
+    return min((float(np.mean(values)) for values in fresh.values()), default=None)
+
+
 def solid_of(full: np.ndarray, spacing: float) -> Microstructure:
     """A volume of solid and void."""
     phases = (Phase("solid"),)
@@ -259,10 +270,16 @@ def summary(part: str, rows: list[dict[str, Any]]) -> str:
     if part == "scans":
         parts = [f"{sum(r[f'{k}_passes'] for r in rows)} of {n} {k}" for k in ("fit", "voronoi", "sectionless")]
         return f"pass the right half: {', '.join(parts)}; objective inside on {sum(not r['outside'] for r in rows)}"
+    return "; ".join(f"{name}: {_paired(rows, name)}" for name in ("value", "candidate"))
+
+
+def _paired(rows: list[dict[str, Any]], name: str) -> str:
+    """Bayesian against random search, the same case and seed."""
     pairs: dict[Any, dict[str, float]] = {(r["case"], r["seed"]): {} for r in rows}
     for r in rows:
-        pairs[r["case"], r["seed"]][r["search"]] = r["value"]
-    both = np.array([[p["gp"], p["random"]] for p in pairs.values() if len(p) == 2])
+        if r.get(name) is not None:
+            pairs[r["case"], r["seed"]][r["search"]] = r[name]
+    both = np.array([[p["gp"], p["random"]] for p in pairs.values() if len(p) == 2]).reshape(-1, 2)
     differ = bool((both[:, 0] != both[:, 1]).any())
     test: Any = wilcoxon(both[:, 0], both[:, 1], alternative="less") if differ else None
     better, alike = int((both[:, 0] < both[:, 1]).sum()), int((both[:, 0] == both[:, 1]).sum())
