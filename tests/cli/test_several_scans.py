@@ -14,6 +14,7 @@ from microgen.fitting.views import in_sample_frame, seen
 from microgen.generators.laws import AspectRatioLaw, Fabric
 from microgen.io import ang
 
+pytestmark = pytest.mark.usefixtures("small_search")
 PLANES = ("xy", "yz", "xz")
 SIDES = [word for plane in PLANES for word in ("--ebsd", f"{plane}={plane}.ang")]
 SMALL = ("--grains", 150, "--shape", 40, 40, 40)

@@ -61,7 +61,7 @@ def test_bone_has_the_sizes_of_bone_on_voxels_of_20_micrometres() -> None:
 
 
 def test_tubes_are_rods() -> None:
-    assert structure_model_index(made("tubes", 80)) == pytest.approx(3, abs=0.35)
+    assert structure_model_index(made("tubes", 64)) == pytest.approx(3, abs=0.35)
 
 
 def test_spheres_are_separate_balls() -> None:
@@ -77,8 +77,8 @@ def test_thickness_sets_dx(thickness_um: float, spacing: float) -> None:
 
 def test_thickness_comes_out_as_asked_for() -> None:
     step = step_for("trabecular-bone", THICK, 20.0)
-    found = [thickness(made("trabecular-bone", 64, 20.0, step, seed)).mean for seed in range(3)]
-    assert sum(found) / 3 == pytest.approx(THICK, rel=0.05)
+    found = [thickness(made("trabecular-bone", 64, 20.0, step, seed)).mean for seed in range(2)]
+    assert sum(found) / 2 == pytest.approx(THICK, rel=0.05)
 
 
 @pytest.mark.parametrize("wanted", [60.0, 0.0, -1.0, float("nan"), float("inf")])
