@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from microgen import Microstructure
-from microgen.errors import InvalidParameter, NotConverged
+from microgen.errors import InvalidParameter, MicrogenError, NotConverged
 from microgen.io.atomic import atomic_path, check_writable
 from microgen.report import MOST_TILES, Member, tile
 
@@ -42,6 +42,8 @@ class Family:
     """Write the page about the first member and all rows."""
     table: Callable[[Rows], tuple[Sequence[str], Sequence[Sequence[str]]]]
     """Columns and rows of the closing table."""
+    verdict: Callable[[Rows], MicrogenError | None] = lambda _: None
+    """What all members together miss, told of."""
 
 
 def members(job: Run) -> dict[int, Outputs]:
@@ -76,7 +78,7 @@ def run(job: Run, family: Family) -> int:
         job.reporter.say(f"{len(wanted) - len(pending)} of {len(wanted)} members are there already")
     made: list[Made] = []
     tiles: dict[int, Any] = {}
-    missed = None
+    missed: MicrogenError | None = None
     try:
         if pending:
             _make(job, family, wanted, pending=pending, made=made, tiles=tiles)
@@ -86,6 +88,7 @@ def run(job: Run, family: Family) -> int:
         rows = write_summary(job, wanted, family.figures)
     page = _page(job, family, made, rows) + _look.contact(job, {k: o.files[0] for k, o in wanted.items()}, tiles)
     _close(job, family, rows)
+    missed = missed or (None if job.member else family.verdict(rows))
     paths = [path for outputs in wanted.values() for path in outputs]
     fields: dict[str, Any] = {"seed": job.common.seed, "device": job.device, "samples": len(wanted)}
     fields |= {"members": rows, "summary": summary_path(job)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import microgen
@@ -56,3 +56,15 @@ def verdict(statistics: Mapping[str, Any]) -> TargetNotMet | None:
         "size and shape by themselves, whatever the laws, and few grains by chance; make more (--grains), allow "
         "more (tolerance), or give other numbers."
     )
+
+
+def together(rows: Sequence[Mapping[str, Any]], job: Job) -> TargetNotMet | None:
+    """The means over the members of an ensemble, which miss by chance less than each does; what they miss."""
+    wanted, means = target(job.request), {}
+    for name in wanted.statistics:
+        each = [row["statistics"][name] for row in rows]
+        means[name] = sum(one["achieved"] for one in each) / len(each)
+    found = wanted.against(means)  # type: ignore[attr-defined]
+    job.reporter.say(f"means of {len(rows)} members")
+    _wishes.tell(found, job.reporter, COLUMNS)
+    return verdict(found)

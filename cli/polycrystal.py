@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 import microgen
 from microgen import Grid, Microstructure, Polycrystal
-from microgen.errors import NotConverged
+from microgen.errors import MicrogenError, NotConverged
 from microgen.provenance import sha256
 from microgen.report import ensemble_summary
 
@@ -124,7 +124,11 @@ def _family(job: Job, scan: Scan | None) -> _ensemble.Family:
         return processes, laws.samples(grid, job.samples, **options)
 
     def keep(sample: Microstructure, outputs: Outputs, member: int) -> _ensemble.Made:
-        statistics = microgen.compare(sample, scan.target, seed=job.common.seed) if scan else {}
+        statistics: dict[str, Any] = {}
+        if scan is not None:
+            statistics = microgen.compare(sample, scan.target, seed=job.common.seed)
+        elif job.request.numbers:
+            statistics = _published.compare(sample, job)
         sample = document(sample, job, scan=scan, statistics=statistics, member=member)
         save(sample, outputs, quiet)
         return sample, statistics
@@ -137,7 +141,10 @@ def _family(job: Job, scan: Scan | None) -> _ensemble.Family:
         cells = ensemble_summary([_ensemble.member_of(row) for row in rows])
         return cells.columns[:-1], [row[:-1] for row in cells.rows]
 
-    return _ensemble.Family("polycrystal", FIGURES, begin, keep, page, table)
+    def verdict(rows: _ensemble.Rows) -> MicrogenError | None:
+        return _published.together(rows, job) if job.request.numbers and rows else None
+
+    return _ensemble.Family("polycrystal", FIGURES, begin, keep, page, table, verdict)
 
 
 def single(job: Job, scan: Scan | None, laws: Polycrystal, grid: Grid, *, mask: dict[str, Any]) -> int:

@@ -111,10 +111,14 @@ class SectionNumbers(Target):
     ) -> dict[str, Statistic]:
         """Each number against the mean over the samples (or the body). Raises InvalidParameter without a diagram."""
         found = [self.measure(b, seed=seed) for b in ([body] if body else [Body.of(s) for s in samples])]
+        return self.against({name: float(np.mean([f[name] for f in found])) for name in self.wish})
+
+    def against(self, achieved: Mapping[str, float]) -> dict[str, Statistic]:
+        """Each number against what was achieved."""
         out = {}
         for name, value in self.wish.items():
-            achieved, t = float(np.mean([f[name] for f in found])), self.tolerance[name]
-            out[name] = Statistic(value, achieved, abs(achieved - value), t / 2, t, True, UNITS.get(name, ""))
+            here, t = achieved[name], self.tolerance[name]
+            out[name] = Statistic(value, here, abs(here - value), t / 2, t, True, UNITS.get(name, ""))
         return out
 
 

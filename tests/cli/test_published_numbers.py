@@ -34,6 +34,16 @@ def test_what_no_grains_show_is_said_and_the_sample_kept(microgen) -> None:
     assert Path("rve.tif").exists()
 
 
+def test_members_of_an_ensemble_are_judged_together(microgen) -> None:
+    numbers("equivalent_diameter = {mean = 12, tolerance = 1e-6}\n")
+    done = microgen("polycrystal", "--numbers", "steel.toml", *SMALL, "--samples", 2, "--json")
+    assert (done.code, "could not be met: equivalent_diameter" in done.err) == (5, True)
+    each = [row["statistics"]["equivalent_diameter"]["achieved"] for row in done.json["members"]]
+    assert len(each) == 2
+    assert f"{sum(each) / 2:.4g} µm" in done.err
+    assert Path("rve_0002.tif").exists()
+
+
 def test_a_dry_run_makes_nothing(microgen) -> None:
     numbers("astm_grain_size = 8\n")
     done = microgen("polycrystal", "--numbers", "steel.toml", *SMALL, "--dry-run")
