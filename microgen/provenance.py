@@ -11,6 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+RECORD = '<template id="provenance">', "</template>"
+"""Around the provenance in a page, which browsers do not show: JSON with the escapes of HTML."""
+
 
 def tool_version() -> str:
     """Version of the installed distribution."""

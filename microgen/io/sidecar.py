@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from microgen.errors import UnreadableFile, UnsupportedFormat
 from microgen.io.atomic import atomic_folder, atomic_path, atomic_paths, check_writable
 from microgen.io.embedded import parse_provenance, provenance_json, provenance_of
 from microgen.microstructure import Microstructure, TiledMicrostructure
-from microgen.provenance import Provenance
+from microgen.provenance import RECORD, Provenance
 
 LARGEST = 64 * 2**20
 """Bytes; a provenance is some kilobytes, so that anything larger is another file."""
@@ -132,11 +133,20 @@ def _embedded(path: Path) -> Provenance | None:
             return glb.read_embedded(path)
         if start.startswith(b"\x89HDF"):
             return dream3d_read.read_embedded(path)
+        if start.lower().startswith(b"<!doctype html"):
+            return _in_page(path)
     except UnsupportedFormat:
         return None
     except OSError as error:
         raise UnreadableFile(path, f"cannot be read ({error.strerror or error})") from error
     return None
+
+
+def _in_page(path: Path) -> Provenance | None:
+    if path.stat().st_size > LARGEST:
+        return None
+    _, found, rest = path.read_text(encoding="utf-8", errors="replace").partition(RECORD[0])
+    return parse_provenance(unescape(rest.partition(RECORD[1])[0]), path) if found else None
 
 
 def _in_folder(path: Path) -> Provenance | None:

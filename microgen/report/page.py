@@ -11,7 +11,7 @@ from typing import Any
 
 from microgen.errors import InvalidParameter
 from microgen.microstructure import Microstructure
-from microgen.provenance import Provenance
+from microgen.provenance import RECORD, Provenance
 from microgen.report import markup
 from microgen.report.match_section import COMPARED, fit_section, match_section, verdict_chips
 from microgen.report.orientation_section import orientation_section
@@ -113,13 +113,15 @@ def provenance_section(made: Provenance) -> str:
         "<p>Every output carries this record, inside or beside it. <code>microgen rerun FILE</code> with any of them "
         "makes the same arrays again, bit for bit, on the same version and kind of device.</p>"
     )
-    record = json.loads(made.to_json())
+    text = made.to_json()
+    record = json.loads(text)
     details = [
         f"<details><summary>{name}</summary><pre>{escape(_shown(record[key]))}</pre></details>"
         for name, key in (("Configuration", "configuration"), ("Achieved figures", "achieved"))
         if record[key]
     ]
-    return markup.section("How it was made", markup.facts(items), again, *details)
+    whole = f"{RECORD[0]}{escape(text)}{RECORD[1]}"  # lists and all, for `microgen rerun` of the page
+    return markup.section("How it was made", markup.facts(items), again, *details, whole)
 
 
 def _shown(record: Any) -> str:

@@ -4,14 +4,16 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 from made_up import FakeStatistic, as_scan, make_sample
 
 from microgen.descriptors.distribution import Distribution
-from microgen.errors import InvalidParameter
+from microgen.errors import InvalidParameter, UnreadableFile
 from microgen.grid import Grid, HexGrid
+from microgen.io.sidecar import read_provenance
 from microgen.microstructure import Microstructure, Phase
 from microgen.provenance import Provenance
 from microgen.report import Member, render_report, statistics_table
@@ -205,6 +207,16 @@ def test_ensembles_are_summed_up(sample: Microstructure) -> None:
 def test_a_sample_without_grains_is_refused(sample: Microstructure, lacking: str) -> None:
     with pytest.raises(InvalidParameter, match="grains and their table"):
         render_report(replace(sample, **{lacking: None}))
+
+
+def test_the_page_holds_the_whole_record(tmp_path: Path) -> None:
+    made = Provenance("polycrystal", {"many": list(range(5000)), "name": "</script><b>µ"}, 3, {"a.ang": "0f"})
+    sample = replace(make_sample(Grid((12, 12, 12), (1.0,) * 3)), provenance=made)
+    (tmp_path / "page.html").write_text(render_report(sample), encoding="utf-8")
+    assert read_provenance(tmp_path / "page.html").to_json() == made.to_json()
+    (tmp_path / "other.html").write_text("<!DOCTYPE html><p>nothing</p>")
+    with pytest.raises(UnreadableFile, match="no provenance"):
+        read_provenance(tmp_path / "other.html")
 
 
 def test_the_page_stays_small() -> None:
