@@ -17,6 +17,9 @@ from microgen.provenance import RECORD, Provenance
 LARGEST = 64 * 2**20
 """Bytes; a provenance is some kilobytes, so that anything larger is another file."""
 
+SECOND = {".material.yaml": ".damask.vti", ".mtl": ".obj"}
+"""Endings of files that formats write beside their own."""
+
 
 def sidecar_path(path: str | Path) -> Path:
     """Where the provenance of `path` lies: the same name with `.json` appended."""
@@ -101,13 +104,21 @@ def read_provenance(path: str | Path) -> Provenance:
     provenance = _embedded(path) if path.is_file() else _in_folder(path)
     if provenance is not None:
         return provenance
-    if sidecar_path(path).is_file():
-        return _read_json(sidecar_path(path))
+    for whole in (path, *_mains(path)):
+        if sidecar_path(whole).is_file():
+            return _read_json(sidecar_path(whole))
     raise UnreadableFile(
         path,
         f"holds no provenance and there is no {sidecar_path(path).name} beside it",
         remedy="Give a file microgen wrote, with its JSON.",
     )
+
+
+def _mains(path: Path) -> list[Path]:
+    """The file that `path` is the second one of, which has the provenance of both beside it."""
+    return [
+        path.with_name(path.name.removesuffix(end) + main) for end, main in SECOND.items() if path.name.endswith(end)
+    ]
 
 
 def _embedded(path: Path) -> Provenance | None:

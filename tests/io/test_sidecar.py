@@ -37,6 +37,12 @@ def test_embedded_provenance_needs_neither_sidecar_nor_suffix(tmp_path: Path, na
     assert read_provenance(tmp_path / "renamed").to_json() == ms.provenance.to_json()
 
 
+def test_the_second_file_of_a_format_knows_too(tmp_path: Path) -> None:
+    ms = polycrystal()
+    write(ms, tmp_path / "a.damask.vti")
+    assert read_provenance(tmp_path / "a.material.yaml").to_json() == ms.provenance.to_json()
+
+
 def test_a_sample_without_provenance_says_at_least_the_tool(tmp_path: Path) -> None:
     write(replace(polycrystal(), provenance=None), tmp_path / "a.tif")
     assert (read_provenance(tmp_path / "a.tif").command, read_provenance(tmp_path / "a.tif").tool) == (
