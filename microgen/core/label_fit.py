@@ -7,7 +7,7 @@ each cost is 1 on the ellipsoid of the grain's own second moments. Then the mult
 near boundaries and the few grains near each, which is convex in the coefficients and finds the way past wrong moments;
 then 1 - p, whose limit is the number of wrong points, in turns with -log p at falling temperatures (limited-memory
 BFGS).
-Points that a grain from far away would win are found by exact labels between the stages, and join.
+Points that a grain from far away would win are found by exact labels on the way, and join.
 
 Adding one quadratic function to all scores changes no label, and neither does multiplying all by a number: a weak
 pull towards the moments fixes both. A_i = L_i L_i^T + eps keeps the metrics positive definite, so that the result is a
@@ -35,18 +35,20 @@ LEAST = 0.02  # of the moments' metric: least eigenvalue, in the grain's own coo
 PULL, LATE_PULL = 0.01, 0.0002  # towards the moments, per temperature; and once grains are in place
 WARM = 0.15  # from this temperature on they are not
 NEAR = {2: 3.0, 3: 2.0}  # points this near (in points) to another grain take part, and know that grain
+CHUNK = 25  # steps, after which exact labels tell which grains win points from afar
+MANY, TRIES = 0.002, 3  # where they win more than this share, the steps are made again with them, so often at most
 STAGES = (
-    (False, 0.3, 60),
-    (False, 0.3, 100),
-    (False, 0.3, 100),
+    (False, 0.3, 200),
     (True, 0.3, 100),
     (True, 0.15, 100),
-    (False, 0.1, 150),  # -log p again, sharper: it leaves the local minima of 1 - p
+    (False, 0.1, 75),  # -log p again, sharper: it leaves the local minima of 1 - p
     (True, 0.1, 100),
-    (False, 0.03, 250),
+    (False, 0.03, 125),
     (True, 0.03, 100),
 )
 """Of each stage: 1 - p rather than -log p, temperature, most steps."""
+LAST, NEARLY = ((False, 0.03, 250), (True, 0.03, 100), (False, 0.01, 250), (True, 0.01, 100)), 0.005
+"""Stages for maps of which less than this share is wrong by then: those of diagrams, where steps go on to pay."""
 
 
 Progress = Callable[[float, str], None]
@@ -76,18 +78,17 @@ def fit_labels(grid: Grid | HexGrid, labels: np.ndarray, *, progress: Progress =
     began = problem.diagram(x)
     seen = moments = problem.labels(began)
     best, least, history = (began, seen), problem.wrong(seen), [problem.wrong(seen)]
-    near = problem.near()
-    for k, stage in enumerate(STAGES if problem.n > 1 else ()):
-        progress(k / len(STAGES), f"{history[-1]:.2%} of the points differ")
-        near = np.union1d(near, problem.lost_to(seen))
-        x = problem.descended(x, _pairs(near, problem.own, problem.n), *stage)
+    near = np.union1d(problem.near(), problem.lost_to(seen))
+    for k, stage in enumerate(STAGES + LAST if problem.n > 1 else ()):
+        if least == 0 or (k >= len(STAGES) and least > NEARLY):
+            break
+        progress(k / len(STAGES + LAST), f"{history[-1]:.2%} of the points differ")
+        x, near = problem.advanced(x, near, *stage)
         trial = problem.diagram(x)
         seen = problem.labels(trial)
         history.append(problem.wrong(seen))
         if history[-1] < least:
             best, least = (trial, seen), history[-1]
-        if least == 0:
-            break
     return Fitted(*best, began, moments, tuple(history))
 
 
@@ -205,6 +206,29 @@ class _Problem:
         differ = self.own[p] != self.own[q]
         p, q = p[differ], q[differ]
         return np.unique(np.concatenate([p * self.n + self.own[q], q * self.n + self.own[p]]))
+
+    def advanced(
+        self, x: np.ndarray, near: np.ndarray, ramp: bool, temperature: float, steps: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The unknowns after a stage, and `near` with the grains that won points on the way.
+
+        A grain pays nothing for points that it is not known to be near to. So it may grow flat and win half the map,
+        and later stages would have to mend that: steps on which many points are lost so are made again.
+        """
+        chunk = CHUNK
+        while steps > 0:
+            before, chunk = x, min(chunk, steps)
+            steps -= chunk
+            for attempt in range(TRIES):
+                x = self.descended(before, _pairs(near, self.own, self.n), ramp, temperature, chunk)
+                lost = self.lost_to(self.labels(self.diagram(x)))
+                known, near = len(near), np.union1d(near, lost)
+                if len(near) - known <= MANY * len(self.own):
+                    chunk = CHUNK if attempt else 2 * chunk
+                    break
+            else:
+                chunk = CHUNK
+        return x, near
 
     def descended(self, x: np.ndarray, pairs: _Pairs, ramp: bool, temperature: float, steps: int) -> np.ndarray:
         """The unknowns after so many steps of limited-memory BFGS."""
