@@ -74,11 +74,12 @@ def rerun(
         for path in paths:
             _write(sample, path, format=format, overwrite=talk.overwrite)
     same = identical(sample, original)
-    if same is False and _conversions(made.configuration) and _same_grains(sample, original):
-        reporter.say(f"note      grains only are compared: {original} was converted, and a format on the way lost more")
-        same = True
-    fields = {"seed": made.seed, "device": made.device, **_fields(sample), "identical": same}
+    lost = same is False and bool(_conversions(made.configuration)) and _same_grains(sample, original)
+    fields = {"seed": made.seed, "device": made.device, **_fields(sample), "identical": None if lost else same}
     finish(result_object("rerun", reporter, [*paths, *others], **fields), json=talk.json)
+    if lost:
+        reporter.say(f"grains are identical; {original} was converted, and a format on the way lost the rest")
+        return 0
     if same is False:
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
     reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")

@@ -44,6 +44,7 @@ _POINT_GROUPS = {
     "4/m": "4 -4 4/m", "4/mmm": "422 4mm -42m -4m2 4/mmm", "6/m": "6 -6 6/m", "6/mmm": "622 6mm -6m2 -62m 6/mmm",
     "m-3": "23 m-3 m3", "m-3m": "432 -43m m-3m m3m",
 }  # fmt: skip
+_PART = 1 << 20  # points of a volume looked at together
 _CHUNK = 4096  # rows worked on at a time: their products with all operators stay in the cache, ten times as fast
 
 
@@ -247,16 +248,21 @@ def grain_means(q: np.ndarray, grain_id: np.ndarray, phase_id: np.ndarray, laue_
 
     `phase_id` [n] numbers the group of each grain in `laue_groups`. Grains without points have the identity.
     """
-    labels, points = grain_id.ravel(), np.asarray(q, float).reshape(-1, 4)
-    table = np.tile([1.0, 0.0, 0.0, 0.0], (len(phase_id) + 1, 1))
-    found, first = np.unique(labels, return_index=True)
-    table[found] = points[first]
-    differ = np.unique(labels[(points != table[labels]).any(axis=1)])
+    labels, points, n = grain_id.ravel(), np.asarray(q).reshape(-1, 4), len(phase_id) + 1
+    parts = [slice(k, k + _PART) for k in range(0, len(labels), _PART)]
+    first, apart = np.full(n, -1), np.zeros(n, bool)
+    for part in reversed(parts):  # in parts, as volumes of orientations are large; the first point is written last
+        first[labels[part][::-1]] = np.arange(part.start, min(part.stop, len(labels)))[::-1]
+    table = np.where(first[:, None] >= 0, points[first], np.array([1, 0, 0, 0], points.dtype))
+    for part in parts:
+        apart[labels[part][(points[part] != table[labels[part]]).any(axis=1)]] = True
+    table, differ = table.astype(float), np.flatnonzero(apart)
     differ = differ[differ > 0]
     for k in np.unique(phase_id[differ - 1]):
         grains = differ[phase_id[differ - 1] == k]
         rows = np.isin(labels, grains)
-        table[grains] = grouped_mean_orientation(points[rows], np.searchsorted(grains, labels[rows]), laue_groups[k])
+        number = np.searchsorted(grains, labels[rows])
+        table[grains] = grouped_mean_orientation(points[rows].astype(float), number, laue_groups[int(k)])
     return table[1:]
 
 
