@@ -77,13 +77,17 @@ def rerun(
     lost = same is False and bool(_conversions(made.configuration)) and _same_grains(sample, original)
     fields = {"seed": made.seed, "device": made.device, **_fields(sample), "identical": None if lost else same}
     finish(result_object("rerun", reporter, [*paths, *others], **fields), json=talk.json)
+    reporter.say(_verdict(same, original, lost=lost))
+    return 0
+
+
+def _verdict(same: bool | None, original: Path, *, lost: bool) -> str:
+    """In words; raises TargetNotMet where the arrays differ."""
     if lost:
-        reporter.say(f"grains are identical; {original} was converted, and a format on the way lost the rest")
-        return 0
+        return f"grains are identical; {original} was converted, and a format on the way lost the rest"
     if same is False:
         raise TargetNotMet(f"the arrays differ from those in {original}: other version, device or input?")
-    reporter.say("identical, bit for bit" if same else f"{original} holds no labels to compare with")
-    return 0
+    return "identical, bit for bit" if same else f"{original} holds no labels to compare with"
 
 
 def _from_its_source(
