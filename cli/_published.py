@@ -60,11 +60,12 @@ def verdict(statistics: Mapping[str, Any]) -> TargetNotMet | None:
 
 def together(rows: Sequence[Mapping[str, Any]], job: Job) -> TargetNotMet | None:
     """The means over the members of an ensemble, which miss by chance less than each does; what they miss."""
-    wanted, means = target(job.request), {}
-    for name in wanted.statistics:
-        each = [row["statistics"][name] for row in rows]
-        means[name] = sum(one["achieved"] for one in each) / len(each)
+    wanted = target(job.request)
+    each = [row["statistics"] for row in rows if set(wanted.statistics) <= set(row["statistics"])]
+    if not each:  # members of a version that did not compare them
+        return None
+    means = {name: sum(one[name]["achieved"] for one in each) / len(each) for name in wanted.statistics}
     found = wanted.against(means)  # type: ignore[attr-defined]
-    job.reporter.say(f"means of {len(rows)} members")
+    job.reporter.say(f"means of {len(each)} members")
     _wishes.tell(found, job.reporter, COLUMNS)
     return verdict(found)

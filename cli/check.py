@@ -43,7 +43,6 @@ def check(
         fdm, sla, sls or dmls: also refuse walls that are too thin for it, and cavities it cannot empty.
     cut
         With --printer: the part was cut out of a larger one at the sides of its box, so slivers there are no walls.
-        `microgen mesh` judges so.
     density
         Of the material, g/cm³: tells the mass.
     resolution

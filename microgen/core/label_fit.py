@@ -82,7 +82,7 @@ def fit_labels(grid: Grid | HexGrid, labels: np.ndarray, *, progress: Progress =
     for k, stage in enumerate(STAGES + LAST if problem.n > 1 else ()):
         if least == 0 or (k >= len(STAGES) and least > NEARLY):
             break
-        progress(k / len(STAGES + LAST), f"{history[-1]:.2%} of the points differ")
+        progress(min(k / len(STAGES), 0.95), f"{history[-1]:.2%} of the points differ")
         x, near = problem.advanced(x, near, *stage)
         trial = problem.diagram(x)
         seen = problem.labels(trial)
