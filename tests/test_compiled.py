@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +82,44 @@ def test_processes_that_save_at_the_same_time_never_mix_versions(
     found = {kind: theirs.load(kind) for kind in ("float32", "float64")}
     assert all(version in (None, f"version for {kind}") for kind, version in found.items())
     assert any(found.values())
+
+
+SOURCES = sorted(p for folder in ("microgen", "tests") for p in (Path(__file__).parents[1] / folder).rglob("*.py"))
+NOT_FROM_PYTHON = {"inner", "leaf", "part", "inlined"}
+"""Decorators of functions that would end the process if Python called them."""
+
+
+def decorators(function: ast.FunctionDef) -> set[str]:
+    """Names of a function's decorators."""
+    bare = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
+    return {d.id for d in bare if isinstance(d, ast.Name)}
+
+
+def names_in_python(node: ast.AST) -> Iterator[str]:
+    """Names that are read outside compiled functions, and attributes."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef) and decorators(child) & (NOT_FROM_PYTHON | {"compiled"}):
+            continue
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load):
+            yield child.id
+        if isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name):
+            yield f"{child.value.id}.{child.attr}"
+        yield from names_in_python(child)
+
+
+def inner_functions(tree: ast.Module) -> set[str]:
+    return {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and decorators(n) & NOT_FROM_PYTHON}
+
+
+def test_python_calls_no_inner_function():
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+    modules = {p.stem: inner for p, tree in trees.items() if (inner := inner_functions(tree))}
+    assert "share_voxel" in modules["shares"]
+    for path, tree in trees.items():
+        forbidden = set(modules.get(path.stem, ()))
+        for imported in (n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module):
+            for alias in imported.names:
+                name = alias.asname or alias.name
+                forbidden |= {name} if alias.name in modules.get(imported.module.split(".")[-1], ()) else set()
+                forbidden |= {f"{name}.{function}" for function in modules.get(alias.name, ())}
+        assert not forbidden & set(names_in_python(tree)), path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.descriptors.solid import as_volume, has_surface, solid, voxel_grid
 from microgen.microstructure import Microstructure
 
@@ -105,7 +105,7 @@ def _walk(field, starts, steps, periodic, longest):  # pragma: no cover - compil
     return walked, crossed
 
 
-@compiled
+@inner
 def _one_way(field, start, step, periodic, longest):  # pragma: no cover - compiled
     x, y, z = start
     inside = _between(field, x, y, z, periodic) > 0
@@ -122,7 +122,7 @@ def _one_way(field, start, step, periodic, longest):  # pragma: no cover - compi
     return longest, crossed
 
 
-@compiled
+@inner
 def _between(field, x, y, z, periodic):  # pragma: no cover - compiled
     """Value at a place, in voxels from the corner of the box: linear between the centres of eight voxels."""
     i, i1, u = _cell(x, field.shape[0], periodic[0])
@@ -135,7 +135,7 @@ def _between(field, x, y, z, periodic):  # pragma: no cover - compiled
     return low * (1 - u) + high * u
 
 
-@compiled
+@inner
 def _cell(x, n, wraps):  # pragma: no cover - compiled
     """Voxels on both sides of a place along an axis, and how far it is from the first to the second."""
     below = math.floor(x - 0.5)

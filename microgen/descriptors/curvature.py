@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.solid import voxel_grid
 from microgen.errors import InvalidParameter
@@ -85,7 +85,7 @@ def _curvatures(u, places, spacing):  # pragma: no cover - compiled
     return first, second, area
 
 
-@compiled
+@inner
 def _derivatives(u, place, spacing):  # pragma: no cover - compiled
     """Gradient [3] and Hessian [3, 3] by central differences; mixed ones from the four corners."""
     g, h = np.empty(3), np.empty((3, 3))
@@ -101,7 +101,7 @@ def _derivatives(u, place, spacing):  # pragma: no cover - compiled
     return g, h
 
 
-@compiled
+@inner
 def _at(u, place, a, step_a, b, step_b):  # pragma: no cover - compiled
     """Value a step along axis a and a step along axis b away, across the border where needed."""
     x, y, z = place[0], place[1], place[2]

@@ -8,7 +8,7 @@ from scipy.ndimage import label
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.descriptors.solid import Side, as_volume, side_of, voxel_grid
 from microgen.errors import InvalidParameter, NotConverged
 from microgen.microstructure import Microstructure
@@ -129,7 +129,7 @@ def _apply(inside, conductance, wraps, x, out):  # pragma: no cover - compiled
                 out[i, j, k] = total
 
 
-@compiled
+@inner
 def _drop(inside, x, here, i, j, k):  # pragma: no cover - compiled
     """Difference to a neighbour that conducts; -1 is the last of the axis."""
     return here - x[i, j, k] if inside[i, j, k] else 0.0

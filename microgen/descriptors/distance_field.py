@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 FAR = np.float32(1e30)
 """Squared distance where there is no void at all."""
@@ -48,7 +48,7 @@ def _sweep(field, weight, wraps):  # pragma: no cover - compiled
                 _envelope(line, weight, margin, place, start, field[p, q])
 
 
-@compiled
+@inner
 def _envelope(line, weight, margin, place, start, out):  # pragma: no cover - compiled
     n, top = len(line), -1
     for j in range(-margin, n + margin):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 SLABS = 32
 """Parts of the volume that are painted independently; fixed, and without influence on the result."""
@@ -114,7 +114,7 @@ def _thin(ridge, squared):  # pragma: no cover - compiled
         side *= 2
 
 
-@compiled
+@inner
 def _keep_largest(ridge, squared, corner, side, low):  # pragma: no cover - compiled
     nx, ny, nz = squared.shape
     x, y, z = corner
@@ -130,7 +130,7 @@ def _keep_largest(ridge, squared, corner, side, low):  # pragma: no cover - comp
         ridge[at] = True
 
 
-@compiled
+@inner
 def _on_slope(squared, x, y, z, weights, wraps, steep):  # pragma: no cover - compiled
     """True when the distance rises towards some neighbour by at least `steep` times the way to it."""
     nx, ny, nz = squared.shape
@@ -155,7 +155,7 @@ def _on_slope(squared, x, y, z, weights, wraps, steep):  # pragma: no cover - co
     return False
 
 
-@compiled
+@inner
 def _covered(squared, x, y, z, weights, wraps, cover):  # pragma: no cover - compiled
     """True when the ball around a neighbour holds all points of this one."""
     nx, ny, nz = squared.shape
@@ -184,7 +184,7 @@ def _covered(squared, x, y, z, weights, wraps, cover):  # pragma: no cover - com
     return False
 
 
-@compiled
+@inner
 def _unravel(place, shape):  # pragma: no cover - compiled
     x, rest = divmod(np.int64(place), shape[1] * shape[2])
     y, z = divmod(rest, shape[2])
@@ -207,7 +207,7 @@ def _paint(painted, blank, places, squared, weights, wraps):  # pragma: no cover
                     _disc(painted[i], blank[i], y, z, left, whole, weights, wraps)
 
 
-@compiled
+@inner
 def _disc(painted, blank, y, z, left, value, weights, wraps):  # pragma: no cover - compiled
     ny, nz = painted.shape
     reach = int(np.ceil(np.sqrt(left / weights[1])))
@@ -225,7 +225,7 @@ def _disc(painted, blank, y, z, left, value, weights, wraps):  # pragma: no cove
             _row(painted[j], blank[j], 0, min(b - nz, nz - 1), value)
 
 
-@compiled
+@inner
 def _row(painted, blank, a, b, value):  # pragma: no cover - compiled
     z = _next(blank, a)
     while z <= b:
@@ -234,7 +234,7 @@ def _row(painted, blank, a, b, value):  # pragma: no cover - compiled
         z = _next(blank, z + 1)
 
 
-@compiled
+@inner
 def _next(blank, z):  # pragma: no cover - compiled
     while blank[z] != z:
         blank[z] = blank[blank[z]]

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 from scipy.spatial import SphericalVoronoi
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.descriptors.solid import as_volume, has_surface, solid, voxel_grid
 from microgen.microstructure import Microstructure
 
@@ -112,7 +112,7 @@ def _area(field, level, spacing, cells):  # pragma: no cover - compiled
     return layers
 
 
-@compiled
+@inner
 def _layer(field, x, level, spacing, cells):  # pragma: no cover - compiled
     """Area in the cells between planes x and x + 1, and their number."""
     nx, ny, nz = field.shape
@@ -135,7 +135,7 @@ def _layer(field, x, level, spacing, cells):  # pragma: no cover - compiled
     return area, counted
 
 
-@compiled
+@inner
 def _cell_area(values, spacing, scratch):  # pragma: no cover - compiled
     """Mean over the four diagonals of the area cut by the tetrahedra around it."""
     v, p, q = scratch
@@ -153,7 +153,7 @@ def _cell_area(values, spacing, scratch):  # pragma: no cover - compiled
     return area / 4
 
 
-@compiled
+@inner
 def _tetrahedron(v, p, q):  # pragma: no cover - compiled
     """Area of v = 0 in a tetrahedron with corners p: a triangle, or two of them; its corners go to q."""
     count = 0
@@ -170,7 +170,7 @@ def _tetrahedron(v, p, q):  # pragma: no cover - compiled
     return area + _triangle(q, 1, 2, 3) if count == 4 else area
 
 
-@compiled
+@inner
 def _triangle(q, i, j, k):  # pragma: no cover - compiled
     ux, uy, uz = q[j, 0] - q[i, 0], q[j, 1] - q[i, 1], q[j, 2] - q[i, 2]
     wx, wy, wz = q[k, 0] - q[i, 0], q[k, 1] - q[i, 1], q[k, 2] - q[i, 2]

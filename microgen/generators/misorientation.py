@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.grid import Grid
 from microgen.orientation import symmetry_operators
 
@@ -178,7 +178,7 @@ def _cumulative(wanted: np.ndarray) -> np.ndarray:
     return np.interp(ends, quantiles, probability, left=0.0, right=1.0)
 
 
-@compiled
+@inner
 def _bin(a, b, operators):  # pragma: no cover - compiled
     """Bin of the disorientation angle of two unit quaternions: 2 acos of the largest |scalar| of S a b*."""
     w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
@@ -203,7 +203,7 @@ def _all_bins(orientation, operators):  # pragma: no cover - compiled
     return out
 
 
-@compiled
+@inner
 def _cost(histogram, goal):  # pragma: no cover - compiled
     """W1, radians, and what boundaries below all wanted angles cost."""
     total, filled = 0.0, 0.0
@@ -215,7 +215,7 @@ def _cost(histogram, goal):  # pragma: no cover - compiled
     return total * WIDTH
 
 
-@compiled
+@inner
 def _shift(histogram, order, i, j, data, turns, sign):  # pragma: no cover - compiled
     """Add (sign 1) or take away the boundaries of grain i, but for that to j."""
     start, other, weight = data

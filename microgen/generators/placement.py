@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 TRIALS = 300  # random positions tried before the factor is relaxed
 RELAX = 0.95
@@ -79,7 +79,7 @@ def _cells(reach: np.ndarray, hard_core: float, box: np.ndarray, d: int) -> np.n
     return cells
 
 
-@compiled
+@inner
 def _clear(x, i, hard_core, sites, forms, reach, octave_reach, cells, first, head, after, box, wrap):
     """Is position x free for grain i?"""
     dx, low, count = np.zeros(3), np.zeros(3, np.int64), np.ones(3, np.int64)
@@ -145,9 +145,9 @@ def _place(forms, reach, order, octave, cells, box, wrap, d, hard_core, rng, amo
                     break
             if not placed:
                 hard_core = hard_core * RELAX if hard_core > 1e-3 else 0.0
-        sites[i] = x
         level, cell = octave[i], 0
         for a in range(3):
+            sites[i, a] = x[a]
             cell = cell * cells[level, a] + min(int(x[a] / box[a] * cells[level, a]), cells[level, a] - 1)
         after[i], head[first[level] + cell] = head[first[level] + cell], i
     return sites, hard_core

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 MOST_CELLS = 200
 """Along the longest side."""
@@ -84,7 +84,7 @@ def _pairs(
     return result
 
 
-@compiled
+@inner
 def _meet(a: np.ndarray, b: np.ndarray) -> bool:
     for i in range(3):
         for j in range(3):
@@ -103,14 +103,14 @@ def _boxes(a: np.ndarray, b: np.ndarray) -> bool:
     return True
 
 
-@compiled
+@inner
 def _volume(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> float:
     """Six times the volume of a tetrahedron, with its sign."""
     x, y, z = b - a, c - a, d - a
     return x[0] * (y[1] * z[2] - y[2] * z[1]) - x[1] * (y[0] * z[2] - y[2] * z[0]) + x[2] * (y[0] * z[1] - y[1] * z[0])
 
 
-@compiled
+@inner
 def _pierces(a: np.ndarray, b: np.ndarray) -> bool:
     """Does an edge of triangle a go from one side of b to the other, through b or its rim?"""
     size = 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 KUHN = np.array([[0, 1, 3, 7], [0, 5, 1, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 4, 5, 7], [0, 6, 4, 7]])
 """Corners x + 2 y + 4 z: from 0 to 7 along the axes in every order, turned so that all volumes are positive."""
@@ -37,7 +37,7 @@ FACES = np.array([[t[0, 0, 0], t[0, 0, 1], t[0, 0, 2], t[0, 1, 2]] for t in TRIA
 BLOCK = 2048  # elements that a thread takes at a time
 
 
-@compiled
+@inner
 def _shape(d, a, b, c):
     """4 sqrt(3) area over the sum of the squared edges of corners a, b, c: 1 for equal edges, 0 for a line.
 
@@ -51,17 +51,17 @@ def _shape(d, a, b, c):
     return 2 * np.sqrt(3.0) * np.sqrt(x * x + y * y + z * z) / max(edges, 1e-300)
 
 
-@compiled
+@inner
 def _y(a, b):
     return (b >> 1 & 1) - (a >> 1 & 1)
 
 
-@compiled
+@inner
 def _z(a, b):
     return (b >> 2) - (a >> 2)
 
 
-@compiled
+@inner
 def _volume(p, a, b, c, d):
     ux, uy, uz = p[b, 0] - p[a, 0], p[b, 1] - p[a, 1], p[b, 2] - p[a, 2]
     vx, vy, vz = p[c, 0] - p[a, 0], p[c, 1] - p[a, 1], p[c, 2] - p[a, 2]
@@ -69,7 +69,7 @@ def _volume(p, a, b, c, d):
     return (ux * (vy * wz - vz * wy) + uy * (vz * wx - vx * wz) + uz * (vx * wy - vy * wx)) / 6
 
 
-@compiled
+@inner
 def _centre(p, ways):
     """Volume of an element with corners p [:8] and diagonals `ways` [6]; the middle of that volume goes to p [8]."""
     for a in range(3):
@@ -92,7 +92,7 @@ def _centre(p, ways):
     return whole
 
 
-@compiled
+@inner
 def _diagonals(d, ways):
     """ways [6]: 1 where a face is better cut from its second corner to its fourth; True where none is."""
     plain = True

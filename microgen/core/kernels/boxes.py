@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import inner
 
 ROW = 8  # voxels evaluated together along the last axis (one or two vector registers of float64)
 SIDE = 4  # voxels of a block along the other axes
 STACK = 256
 
-leaf = compiled(_nrt=False)
+leaf = inner(_nrt=False)
 """Compiles a function that makes no array. Without reference counts: those of arrays handed on are atomic, and two
 threads counting the same ones took a third of a sweep's time."""
 
@@ -124,7 +124,7 @@ def _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack):
     return m, limit
 
 
-@compiled
+@inner
 def collect(tree, c, h, lengths, slack, cand, site):
     """All candidates of a box, periodic images included; -1 when the workspace is too small."""
     m, limit = 0, np.inf
@@ -195,11 +195,24 @@ def costs(cand, m, start, step, cost):
                 cost[k, r * ROW + i] = base + dz * (slope + cand[k, 8] * dz)
 
 
-@compiled
+@inner
+def _by_site(site, m):
+    """Candidates in order of their sites, those of one site in their own: as they are few, each is moved into place."""
+    order = np.empty(m, np.int64)  # np.argsort takes longer to compile than the rest of this file
+    for k in range(m):
+        r = k
+        while r > 0 and site[order[r - 1]] > site[k]:
+            order[r] = order[r - 1]
+            r -= 1
+        order[r] = k
+    return order
+
+
+@inner
 def keep_nearest_images(cand, site, m, start, step, c, h, lengths, cost):
     """Where a site has several images: only its nearest one in reach keeps its cost, the others get infinity."""
     point, none = np.empty(3), np.zeros(3)
-    order = np.argsort(site[:m], kind="mergesort")
+    order = _by_site(site, m)
     for r in range(m):
         k = order[r]
         everywhere = within_reach(cand[k], c, h, lengths, 1.0)
@@ -327,7 +340,7 @@ def _shares_with_one(cand, k, winner, lead, q, h, step):
     return shares
 
 
-@compiled
+@inner
 def sieve(cand, site, m, cost, low, who, c, step, h, reach, q):
     """Keep the candidates that come near to winning in some voxel of a block; in place, returns their number.
 

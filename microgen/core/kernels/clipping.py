@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 SLACK = 1e-12  # depth of a cut, in parts of the cell's reach, that is rounding: sites on a lattice touch in points
 SLACKEST = 1e-7  # no rounding goes as deep: the sites cannot be told apart
@@ -34,7 +34,7 @@ class Cell(NamedTuple):
     kept: np.ndarray  # float64 [planes, 3]: new vertices, by the plane that their rim's edge starts from
 
 
-@compiled
+@inner
 def new_cell(planes):
     return Cell(
         np.zeros(2, np.int64),
@@ -51,7 +51,7 @@ def new_cell(planes):
     )
 
 
-@compiled
+@inner
 def start(cell, site, row, lengths, periodic):
     """The box: half a period to either side of the site, or up to the walls; exact, as images of a site weigh alike."""
     cell.size[0], cell.size[1] = 6, 8
@@ -83,13 +83,13 @@ def start(cell, site, row, lengths, periodic):
             cell.position[corner, axis] = far[axis, side[axis]]
 
 
-@compiled
+@inner
 def _set(cell, vertex, a, b, c):
     cell.triple[vertex, 0], cell.triple[vertex, 1], cell.triple[vertex, 2] = a, b, c
     cell.at[a, b] = cell.at[b, c] = cell.at[c, a] = vertex
 
 
-@compiled
+@inner
 def _rim(cell, slack):
     """Mark in `after` the ring of planes around the vertices beyond the slack; its length, 0 for none, -1 for no ring.
 
@@ -126,7 +126,7 @@ def _rim(cell, slack):
     return count if good and length == count else -1
 
 
-@compiled
+@inner
 def cut(cell, normal, height, scale):
     """Cut by normal·z <= height; 0 untouched, 1 cut, -FULL, -TANGLED. `scale` is |normal| times the cell's reach."""
     deepest = -np.inf
@@ -150,7 +150,7 @@ def cut(cell, normal, height, scale):
     return _close(cell, normal, height, slack, count)
 
 
-@compiled
+@inner
 def _close(cell, normal, height, slack, count):
     """Replace the vertices beyond the plane by those on it."""
     left, planes = 0, cell.size[0]
@@ -173,7 +173,7 @@ def _close(cell, normal, height, slack, count):
     return 1
 
 
-@compiled
+@inner
 def compact(cell, used, fresh):
     """Forget the planes that no vertex lies on."""
     planes, vertices = cell.size[0], cell.size[1]
@@ -193,7 +193,7 @@ def compact(cell, used, fresh):
         _set(cell, v, fresh[cell.triple[v, 0]], fresh[cell.triple[v, 1]], fresh[cell.triple[v, 2]])
 
 
-@compiled
+@inner
 def reach(cell):
     """Largest distance of a vertex from the site."""
     most = 0.0
@@ -231,7 +231,7 @@ def measure(cell, face):
     return 0.5 * np.sqrt(total[0] ** 2 + total[1] ** 2 + total[2] ** 2), six, mx, my, mz
 
 
-@compiled
+@inner
 def _next(cell, vertex, face):
     """The next vertex around the face, anticlockwise seen from outside."""
     for k in range(3):

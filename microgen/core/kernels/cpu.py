@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.core.kernels.boxes import (
     ROW,
     SIDE,
@@ -89,7 +89,7 @@ class Work(NamedTuple):
     seen: np.ndarray  # int64 [n + 1]: see several_images
 
 
-@compiled
+@inner
 def workspace(capacity, n):
     """Room for so many candidates, of n sites."""
     return Work(
@@ -184,13 +184,13 @@ def _label_block(lattice, low, m, work, want, out, sweep, chunk):
     _tally(lattice, low, work.site[3], work.who[0], want, out, sweep.counts[chunk])
 
 
-@compiled
+@inner
 def _keep_nearest(lattice, m, work):
     cand, site, start = work.cand[3], work.site[3], work.corner
     keep_nearest_images(cand, site, m, start, lattice.step, work.c, work.h, lattice.lengths, work.cost)
 
 
-@compiled
+@inner
 def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
     """Labels, counts, volumes and interface terms of a block whose costs are known."""
     cand, site, step, c, h = work.cand[3], work.site[3], lattice.step, work.c, work.h
@@ -209,7 +209,7 @@ def _measure_block(lattice, low, m, work, want, out, chunk, sweep):
     _tally(lattice, low, site, work.who[0], want, out, sweep.counts[chunk])
 
 
-@compiled
+@inner
 def _watch_block(lattice, low, m, work, want, out, chunk, sweep):
     """Labels, counts and the voxels that may flip of a block in which no site's volume is followed."""
     cand, site = work.cand[3], work.site[3]
@@ -237,7 +237,7 @@ def _narrow(lattice, low, size, level, m, work, offset, want, out, chunk, sweep)
     return kept
 
 
-@compiled
+@inner
 def _coarse(tree, lattice, start, work, want, out, chunk, sweep):
     """One coarse box: search the tree, then narrow twice. Returns False when the workspace is too small."""
     c, h, offset = np.empty(3), np.empty(3), np.zeros(3)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.core.kernels.cpu import Sweep
 
 GROUPS = 8  # fixed, as the order of summation must not depend on threads; each takes memory for all sites
@@ -22,7 +22,7 @@ def _share(gap, s):
     return min(max(0.5 - gap / s, 0.0), 1.0) if s > 0 else (1.0 if gap < 0 else 0.0)
 
 
-@compiled
+@inner
 def _moved_chunk(flip, flip_gap, used, change, shares, counts, volumes):
     for r in range(used):
         i, winner, least = flip[r, 0], 0, 0.0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import inner
 from microgen.core.kernels.boxes import ROW, SIDE, leaf, runners_up, variation
 from microgen.core.kernels.shares import share_voxel
 
@@ -139,7 +139,7 @@ def record_block(box, cand, site, m, work, want, flip, flip_gap, used):
     return used
 
 
-@compiled
+@inner
 def pairs(site, m, area, chunk, sweep):
     """Append a block's interface terms."""
     used = sweep.pair_used[chunk]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 
-@compiled
+@inner
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -15,7 +15,7 @@ def _root(parent, i):
     return i
 
 
-@compiled
+@inner
 def _join(parent, i, j):
     a, b = _root(parent, i), _root(parent, j)
     if a < b:  # the lowest voxel is the root: components do not depend on the order of joining

@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 
 
-@compiled(_nrt=False)
+@inner(_nrt=False)
 def _own_coordinates(points, p, centre, whiten, i, lengths, away, u):
     d = len(u)
     for a in range(d):

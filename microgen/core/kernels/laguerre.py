@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.core.kernels.clipping import FULL, compact, cut, measure, new_cell, reach, start
 
 SORTED = 3  # shells of bins that are visited by distance
@@ -82,7 +82,7 @@ def room(n: int, faces: int, *, shapes: bool) -> Room:
     )
 
 
-@compiled
+@inner
 def _visit(cell, bins, row, place, offset, radius, used, fresh):
     """Cut by all sites of the bin that lies `offset` from `place`; the new radius, or a negative status."""
     flat, least = 0, 0.0
@@ -125,14 +125,14 @@ def _visit(cell, bins, row, place, offset, radius, used, fresh):
     return radius
 
 
-@compiled
+@inner
 def _horizon(radius, weight, other):
     """Distance from which on no site of weight `other` cuts the cell."""
     square = radius * radius + other - weight
     return radius + np.sqrt(square) if square > 0 else 0.0
 
 
-@compiled
+@inner
 def _search(cell, bins, row, heaviest, used, fresh):
     """Cut by all sites that can; 0, or what ended it."""
     radius = reach(cell)
@@ -161,7 +161,7 @@ def _search(cell, bins, row, heaviest, used, fresh):
     return 0
 
 
-@compiled
+@inner
 def _keep(cell, bins, room, i):
     """Write the finished cell into row i."""
     planes, vertices = cell.size[0], cell.size[1]

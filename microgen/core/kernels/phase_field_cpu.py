@@ -27,6 +27,7 @@ RESULTS = 21  # F_U and those after it
 ROWS = 31
 
 options = {"error_model": "numpy", "fastmath": True, "_nrt": False}  # no part makes an array, so none is counted
+options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python calls none of them, see compiled.inner
 part = njit(**options)
 inlined = njit(forceinline=True, **options)
 """What must be one loop in vector registers is inlined by LLVM, the rest is compiled part by part. Numba's own inlining

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.core.kernels.boxes import Lattice
 from microgen.core.kernels.cpu import CHUNKS, COARSE, LABELS, labels_of, spare, workspace
 from microgen.core.kernels.tree import SiteTree
@@ -52,13 +52,13 @@ def _rows(out: _Out, *columns: np.ndarray) -> Rows:
     return Rows(out.rows, tuple(np.concatenate([a[:k] for a, k in zip(column, out.used)]) for column in columns))
 
 
-@compiled
+@inner
 def _scratch():
     """Numbers of a box, parents and first voxels of its runs."""
     return np.empty((COARSE, COARSE, COARSE), np.int64), np.empty(VOXELS, np.int64), np.empty(VOXELS, np.int64)
 
 
-@compiled
+@inner
 def _join(parent, i, j):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -72,7 +72,7 @@ def _join(parent, i, j):
         parent[i] = j
 
 
-@compiled
+@inner
 def _runs(labels, number, parent, begin):
     """Number the runs of one label along rows, note where they begin, and join those that touch; returns how many."""
     nx, ny, nz = labels.shape
@@ -96,7 +96,7 @@ def _runs(labels, number, parent, begin):
     return runs
 
 
-@compiled
+@inner
 def _numbered(labels, number, parent, begin):
     """Number [shape] the pieces of a box in the order of their lowest voxels, `begin`; returns how many there are."""
     runs, count = _runs(labels, number, parent, begin), 0
@@ -113,7 +113,7 @@ def _numbered(labels, number, parent, begin):
     return count
 
 
-@compiled
+@inner
 def _keep_pieces(labels, number, begin, count, out, chunk, box):
     """Lowest voxel, size and label of each piece."""
     used = out.used[chunk]
@@ -129,7 +129,7 @@ def _keep_pieces(labels, number, begin, count, out, chunk, box):
     out.rows[box] = count
 
 
-@compiled
+@inner
 def _keep_planes(number, planes):
     """The pieces on the six sides of a box: planes [6, COARSE, COARSE], lower and upper of each axis."""
     for axis in range(3):
@@ -164,7 +164,7 @@ def cut(tree: SiteTree, lattice: Lattice, boxes: np.ndarray) -> tuple[Rows, np.n
     return _rows(out, out.first, out.second, out.label), planes
 
 
-@compiled
+@inner
 def _keep_pairs(pairs, faces, out, chunk, box):
     """Pairs of pieces, `faces` of them (one for each face), each once and with its number of faces."""
     pairs[:faces].sort()
@@ -201,7 +201,7 @@ def across(upper: np.ndarray, lower: np.ndarray, extent: np.ndarray) -> Rows:
     return _rows(out, out.first, out.second, out.label)
 
 
-@compiled
+@inner
 def _keep_voxels(number, wanted, out, chunk, box):
     begin = k = out.used[chunk]
     for x in range(number.shape[0]):

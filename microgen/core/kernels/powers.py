@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.core.kernels.boxes import (
     ROW,
     SIDE,
@@ -183,7 +183,7 @@ def _visit(tree, c, h, shift, lengths, slack, cand, site, m, limit, stack):
     return m, limit
 
 
-@compiled
+@inner
 def collect(tree, c, h, lengths, slack, cand, site):
     """All candidates of a box, periodic images included and the void last; -1 when the workspace is too small."""
     m, n = np.int64(0), len(tree.rows)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgen.compiled import compiled
+from microgen.compiled import compiled, inner
 from microgen.core.kernels.boxes import (
     ROW,
     SIDE,
@@ -66,7 +66,7 @@ class Work(NamedTuple):
     seen: np.ndarray  # int64 [n + 2]
 
 
-@compiled
+@inner
 def _work(capacity, n):
     return Work(
         np.empty((4, capacity, COLUMNS)),
@@ -88,7 +88,7 @@ def _label(site, n):
     return np.int32(0) if site == n else np.int32(site + 1)
 
 
-@compiled
+@inner
 def _inside(mask, low, size, shape):
     """Does any part of the mask lie in the box?"""
     if not mask.given:
@@ -102,7 +102,7 @@ def _inside(mask, low, size, shape):
     return False
 
 
-@compiled
+@inner
 def _fill(low, size, site, n, mask, shape, want, out, counts, volumes):
     """A box with one survivor: its voxels are counted, and not looked at."""
     high = np.minimum(low + size, shape)
@@ -205,7 +205,7 @@ def _shares(cand, site, m, work, low, lattice, start, mask, want, sweep, chunk, 
     sweep.flip_used[chunk] = used
 
 
-@compiled
+@inner
 def _block(tree, lattice, low, m, work, offset, mask, want, out, chunk, sweep):
     """A block of SIDE x SIDE x ROW voxels whose m candidates are in level 3 of the workspace; the void is last."""
     cand, site, step, n = work.cand[3], work.site[3], lattice.step, len(tree.rows)
@@ -228,7 +228,7 @@ def _block(tree, lattice, low, m, work, offset, mask, want, out, chunk, sweep):
     _tally(low, lattice.shape, site, n, work.who[0], mask, want.labels, out, sweep.counts[chunk])
 
 
-@compiled
+@inner
 def _narrow(tree, lattice, low, size, level, m, work, offset, mask, want, out, chunk, sweep):
     """Candidates of a box from those of its parent; fills the box and returns 0 when one is left, or nothing inside."""
     if not _inside(mask, low, size, lattice.shape):
@@ -245,7 +245,7 @@ def _narrow(tree, lattice, low, size, level, m, work, offset, mask, want, out, c
     return kept
 
 
-@compiled
+@inner
 def _coarse(tree, lattice, start, work, mask, want, out, chunk, sweep):
     """One coarse box: search the tree, then narrow twice. Returns False when the workspace is too small."""
     c, h, offset = np.empty(3), np.empty(3), np.zeros(3)

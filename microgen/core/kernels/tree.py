@@ -30,17 +30,13 @@ class SiteTree(NamedTuple):
 
 def build(sites: np.ndarray, metrics: np.ndarray, weights: np.ndarray) -> SiteTree:
     """Tree over sites [n, 3] with metrics [n, 3, 3] and weights [n], all float64."""
-    n = len(sites)
-    order = np.arange(n)
-    first, last, left = (np.empty(2 * n + 1, np.int64) for _ in range(3))
-    nodes = _split(sites, order, first, last, left)
-    rows = np.empty((n, 10))
+    order, first, last, left = _split(sites)
+    rows = np.empty((len(sites), 10))
     rows[:, :3] = sites[order]
     rows[:, 3:9] = metrics[order][:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
     smallest = np.maximum(np.linalg.eigvalsh(metrics)[:, 0], 0.0)[order]
-    tree = SiteTree(
-        order, rows, smallest, first[:nodes], last[:nodes], left[:nodes], np.empty((nodes, 6)), np.empty((nodes, 2))
-    )
+    room = np.empty((len(first), 6)), np.empty((len(first), 2))
+    tree = SiteTree(order, rows, smallest, first, last, left, *room)
     _boxes(tree.rows, tree.first, tree.last, tree.box)
     return with_weights(tree, weights)
 
@@ -54,28 +50,31 @@ def with_weights(tree: SiteTree, weights: np.ndarray) -> SiteTree:
     return tree._replace(rows=rows, bound=bound)
 
 
-@compiled
-def _split(sites, order, first, last, left):
-    """Halve the longest side at the median until leaves are small; returns the number of nodes."""
-    nodes, done = 1, 0
-    first[0], last[0] = 0, len(order)
-    while done < nodes:
-        a, b = first[done], last[done]
-        left[done] = -1
-        if b - a > LEAF:
-            part = order[a:b]
-            axis, widest = 0, -1.0
-            for k in range(3):
-                extent = sites[part, k].max() - sites[part, k].min()
-                if extent > widest:
-                    axis, widest = k, extent
-            order[a:b] = part[np.argsort(sites[part, axis], kind="mergesort")]
-            middle = (a + b) // 2
-            left[done] = nodes
-            first[nodes], last[nodes], first[nodes + 1], last[nodes + 1] = a, middle, middle, b
-            nodes += 2
-        done += 1
-    return nodes
+def _split(sites: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Halve the longest side at the median until leaves are small: order of the sites; first, last and left of nodes.
+
+    A level at a time: half as fast as compiled code that takes a node at a time, which seldom shows, but would be
+    compiled for seconds.
+    """
+    order, nodes = np.arange(len(sites)), 1
+    first, last, left = [np.array([0])], [np.array([len(sites)])], []
+    while True:
+        large = np.flatnonzero(last[-1] - first[-1] > LEAF)
+        left.append(np.full(len(first[-1]), -1))
+        left[-1][large] = nodes + 2 * np.arange(len(large))
+        nodes += 2 * len(large)
+        if not len(large):
+            return order, np.concatenate(first), np.concatenate(last), np.concatenate(left)
+        a, b = first[-1][large], last[-1][large]
+        begin = np.cumsum(b - a) - (b - a)
+        rows = np.arange((b - a).sum()) + np.repeat(a - begin, b - a)
+        part = sites[order[rows]]
+        axis = (np.maximum.reduceat(part, begin) - np.minimum.reduceat(part, begin)).argmax(axis=1)
+        along = part[np.arange(len(part)), np.repeat(axis, b - a)]
+        order[rows] = order[rows][np.lexsort((along, np.repeat(np.arange(len(large)), b - a)))]
+        middle = (a + b) // 2
+        first.append(np.stack([a, middle], axis=1).ravel())
+        last.append(np.stack([middle, b], axis=1).ravel())
 
 
 @compiled
