@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
+
+from ._signals import stopping_signals, was_interrupted
 
 COMMANDS = {
     "polycrystal": "Make a 3-D polycrystal: statistically equal to an EBSD scan, or from chosen laws.",
@@ -55,11 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from microgen.errors import MicrogenError
 
     try:
-        with _signals():
+        with stopping_signals():
             return _dispatch(tokens)
     except KeyboardInterrupt:
-        _stop_workers()
-        return _complain("interrupted; finished files are kept, no file is half-written", 130, head="stopped")
+        return _stopped()
     except CycloptsError as error:
         return _complain(f"{error}\nremedy   microgen {_command(tokens)}--help lists the flags", 2)
     except MicrogenError as error:
@@ -75,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return _fail(error, f"standard output cannot be written: {error.strerror}\nremedy   finished files are kept", 3)
     except Exception as error:  # noqa: BLE001 - last resort: no traceback for the user, the cause on request
-        return _unexpected(error)
+        return _stopped() if was_interrupted(error) else _unexpected(error)
 
 
 def build_app(config: tuple[Any, ...] = ()) -> App:
@@ -135,51 +134,12 @@ def _dispatch(tokens: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM stops a run as cleanly as Ctrl-C does. Signals can only be set in the main thread.
-
-    A signal that comes while LLVM calls back into Python, as in a first run that compiles, would be printed and
-    forgotten: no exception passes through C. It is sent again, a moment later.
-    """
-    try:
-        before = signal.signal(signal.SIGTERM, _interrupt)
-    except ValueError:
-        yield
-        return
-    lost, sys.unraisablehook = sys.unraisablehook, _again(sys.unraisablehook)
-    try:
-        yield
-    finally:
-        sys.unraisablehook = lost
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _again(others: Callable[[Any], object]) -> Callable[[Any], object]:
-    def hook(lost: Any) -> None:
-        if lost.exc_type is not KeyboardInterrupt:
-            others(lost)
-            return
-        timer = Timer(0.02, send)
-        timer.daemon = True
-        timer.start()
-
-    def send() -> None:
-        if signal.getsignal(signal.SIGTERM) is _interrupt:  # the command has not ended meanwhile
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return hook
-
-
-def _stop_workers() -> None:
+def _stopped() -> int:
     """Members of an ensemble that are still being made are of no use to anyone."""
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():
             child.terminate()
+    return _complain("interrupted; finished files are kept, no file is half-written", 130, head="stopped")
 
 
 def _prepare_streams() -> None:

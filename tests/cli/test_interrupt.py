@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from microgen_cli.main import _signals
+from microgen_cli._signals import stopping_signals, was_interrupted
 
 START = """
 import signal
@@ -58,12 +58,38 @@ def test_a_signal_that_comes_while_c_calls_python_is_not_lost() -> None:
         raise KeyboardInterrupt
 
     def work() -> None:
-        with _signals():
+        with stopping_signals():
             ctypes.CFUNCTYPE(None)(interrupted)()
             time.sleep(20)
 
     with pytest.raises(KeyboardInterrupt):
         work()
+
+
+def test_a_signal_that_comes_while_llvm_asks_for_code_waits() -> None:
+    """An exception there would have LLVM run code that it was not given."""
+    after: list[str] = []
+
+    def _raw_object_cache_getbuffer() -> None:  # a function of that name calls Python back
+        signal.raise_signal(signal.SIGTERM)
+        after.append("answered")
+
+    def work() -> None:
+        with stopping_signals():
+            _raw_object_cache_getbuffer()
+            time.sleep(20)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert after == ["answered"]
+
+
+def test_a_signal_that_comes_while_compiled_code_unpacks_its_arguments_is_one() -> None:
+    """As a generator of random numbers is, through Python; the exception is noticed when the function has returned."""
+    error = SystemError("returned a result with an exception set")
+    error.__cause__ = KeyboardInterrupt()
+    assert was_interrupted(error)
+    assert not was_interrupted(SystemError("another"))
 
 
 WORKER = """
