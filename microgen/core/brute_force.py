@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from functools import lru_cache
 from io import StringIO
@@ -24,7 +24,7 @@ from microgen.errors import InvalidParameter
 LOG = logging.getLogger(__name__)
 PIECE = 4_000_000  # pairs that torch holds at once
 WORTH = 200_000_000  # pairs from which a compilation pays
-DIFFERENCE = 1e-6  # of the box: costs are float64, so a gradient is right to some 1e-10
+DIFFERENCE = 1e-6  # of where the sites lie: costs are float64, so a gradient is right to some 1e-10
 _Slope = tuple[Tensor, Tensor]
 
 
@@ -139,34 +139,83 @@ def _require_finite(values: Tensor) -> None:
         raise InvalidParameter("formula", expected="finite costs everywhere in the box", got=got, remedy=remedy)
 
 
-def slopes(
+def images(
     cost: FormulaCost | MixedCost,
     site: Int[Tensor, " m"],
     points: Float[Tensor, "m d"],
     *,
     lengths: tuple[float, ...],
     periodic: tuple[bool, ...],
-) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
-    """Cost of one site at each point and its gradient by the point, by automatic differentiation.
-
-    Where there is no gradient (at the site itself, below the first power) it is zero. Formulas that torch cannot
-    differentiate (they round, detach, or go through NumPy) are by central differences.
-    """
-    value, gradient, first = torch.zeros(len(points), dtype=torch.float64), torch.zeros_like(points), 0
-    for part in cost.parts:
-        mine = ((site >= first) & (site < first + len(part))).nonzero()[:, 0]
-        which, y = site[mine] - first, points[mine]
+) -> Float[Tensor, "m d"]:
+    """Where that image of a site [m] lies whose cost at a point is least; of the void (site n) the point itself."""
+    found = points.clone()
+    for part, mine, which in _members(cost, site):
+        y = points[mine]
         away = wrapped(y - part.sites[which], lengths, periodic)
-        chosen: Mapping[str, Tensor] = {name: tensor[which] for name, tensor in part.parameters.items()}
+        chosen = {name: tensor[which] for name, tensor in part.parameters.items()}
         least, best = torch.full((len(mine),), torch.inf, dtype=torch.float64), away
         for shift in shifts(lengths, periodic) if any(periodic) else ():
             c = part.formula(y - away - shift, y, chosen).detach().to(torch.float64)
             best = torch.where((c < least)[:, None], away + shift, best)
             least = torch.fmin(least, c)
-        value[mine], slope = _differentiated(part.formula, y - best, y, chosen, min(lengths))
-        gradient[mine] = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
-        first += len(part)
+        found[mine] = y - best
+    return found
+
+
+def values(
+    cost: FormulaCost | MixedCost, site: Int[Tensor, " m"], place: Float[Tensor, "m d"], points: Float[Tensor, "m d"]
+) -> Float[Tensor, " m"]:
+    """Cost of the images of sites at `place` at points; 0 for the void, which is site n."""
+    found = torch.zeros(len(points), dtype=torch.float64)
+    for part, mine, which in _members(cost, site):
+        chosen = {name: tensor[which] for name, tensor in part.parameters.items()}
+        found[mine] = part.formula(place[mine], points[mine], chosen).detach().to(torch.float64)
+    return found
+
+
+def slopes(
+    cost: FormulaCost | MixedCost, site: Int[Tensor, " m"], place: Float[Tensor, "m d"], points: Float[Tensor, "m d"]
+) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
+    """The same and its gradient by the point, by automatic differentiation.
+
+    Formulas that torch cannot differentiate (they round, detach, or go through NumPy) are by central differences. There
+    may be no gradient (nan), as at the site itself below the first power.
+    """
+    value, gradient = torch.zeros(len(points), dtype=torch.float64), torch.zeros_like(points)
+    for part, mine, which in _members(cost, site):
+        chosen: Mapping[str, Tensor] = {name: tensor[which] for name, tensor in part.parameters.items()}
+        length = float((part.sites.amax(0) - part.sites.amin(0)).max()) or 1.0
+        value[mine], gradient[mine] = _differentiated(part.formula, place[mine], points[mine], chosen, length)
     return value, gradient
+
+
+def table(
+    cost: FormulaCost | MixedCost,
+    site: Int[Tensor, "b k"],
+    place: Float[Tensor, "b k d"],
+    points: Float[Tensor, "b m d"],
+) -> Float[Tensor, "b m k"]:
+    """Costs of the sites of each of b boxes at its m points. Raises InvalidParameter for costs that are not finite."""
+    found, first = torch.zeros(*points.shape[:2], site.shape[1], dtype=torch.float64), 0
+    x, y = place[:, None], points[:, :, None]
+    for part in cost.parts:
+        mine = (site >= first) & (site < first + len(part))
+        which = (site - first).clamp(0, len(part) - 1)
+        chosen = {name: tensor[which][:, None] for name, tensor in part.parameters.items()}
+        value = part.formula(x, y, chosen).detach().to(torch.float64)
+        found = torch.where(mine[:, None], value, found)
+        first += len(part)
+    _require_finite(found.flatten(0, 1))
+    return found
+
+
+def _members(cost: FormulaCost | MixedCost, site: Tensor) -> Iterator[tuple[FormulaCost, Tensor, Tensor]]:
+    """Of each population: itself, which entries of `site` are of it, and their numbers in it."""
+    first = 0
+    for part in cost.parts:
+        mine = ((site >= first) & (site < first + len(part))).nonzero()[:, 0]
+        yield part, mine, site[mine] - first
+        first += len(part)
 
 
 def _differentiated(formula: Formula, x: Tensor, y: Tensor, p: Mapping[str, Tensor], length: float) -> _Slope:

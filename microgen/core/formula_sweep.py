@@ -7,14 +7,16 @@ linearised at its centre as in `kernels.shares`, and a voxel of three or more is
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from microgen.core import brute_force
-from microgen.core.formulas import FormulaCost, MixedCost
+from microgen.core import brute_force, convex
+from microgen.core.convex import Cheapest
+from microgen.core.formulas import FormulaCost, MixedCost, is_convex
 from microgen.core.kernels.cpu import Sweep, Wanted
 from microgen.grid import Grid
 
@@ -33,31 +35,54 @@ class _Box:
         self.weights = torch.from_numpy(np.asarray(weights, float))
         self.box = {"lengths": grid.lengths, "periodic": periodic}
 
-    def cheapest(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Cost minus weight and number of the FEW cheapest; the void is number n."""
+    def cheapest(self, grid: Grid, inside: np.ndarray, reach: float) -> Iterator[Cheapest]:
+        """The FEW cheapest sites of all voxels, or of those `inside` bool [voxels]; the void is number n."""
+        if is_convex(self.cost):
+            weights = self.weights[: self.n + self.void]
+            problem = convex.Problem(self.cost, weights, grid, self.box["periodic"], 2 * max(reach, 0.0))
+            for found in convex.cheapest(problem, FEW):
+                kept = inside[found.voxel]
+                yield Cheapest(found.voxel[kept], found.low[kept], found.site[kept], found.place[kept])
+            return
+        points, numbers = torch.from_numpy(grid.points()), np.flatnonzero(inside)
+        for voxels in np.array_split(numbers, max(1, -(-len(numbers) // VOXELS))):
+            yield self._of_all(voxels, points[voxels])
+
+    def _of_all(self, voxels: np.ndarray, points: Tensor) -> Cheapest:
+        """By trying all sites."""
         found = brute_force.nearest(self.cost, points, self.weights[: self.n], FEW, **self.box)
         cost, site = found.cost, found.site
         if self.void:
             cost = torch.cat([cost, (-self.weights[self.n]).expand(len(points), 1)], 1)
             site = torch.cat([site, torch.full((len(points), 1), self.n)], 1)
         cost, order = cost.sort(dim=1, stable=True)
-        return cost[:, :FEW], site.gather(1, order)[:, :FEW]
+        cost, site = cost[:, :FEW], site.gather(1, order)[:, :FEW]
+        flat, y = site.flatten(), points.repeat_interleave(site.shape[1], 0)
+        place = brute_force.images(self.cost, flat, y, **self.box)
+        return Cheapest(voxels, cost, site, place.reshape(*site.shape, -1))
 
-    def slopes(self, site: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Cost minus weight [m, k] and gradient [m, k, d] of sites [m, k] at points [m, d]; the void's are constant."""
+    def slopes(self, site: Tensor, place: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Cost minus weight [m, k] and gradient [m, k, d] of sites [m, k] at points [m, d]; the void's are constant.
+
+        Where there is no gradient it counts as zero.
+        """
         m, k = site.shape
         flat, y = site.flatten(), points.repeat_interleave(k, 0)
-        value, gradient = torch.zeros(m * k, dtype=torch.float64), torch.zeros(m * k, points.shape[1]).double()
-        body = flat < self.n
-        value[body], gradient[body] = brute_force.slopes(self.cost, flat[body], y[body], **self.box)
+        value, gradient = brute_force.slopes(self.cost, flat, place.flatten(0, 1), y)
+        gradient = torch.nan_to_num(gradient, 0.0, 0.0, 0.0)
         return (value - self.weights[flat]).reshape(m, k), gradient.reshape(m, k, -1)
 
-    def excess(self, site: Tensor, points: Tensor) -> Tensor:
+    def excess(self, site: Tensor, place: Tensor, points: Tensor) -> Tensor:
         """What curvature adds to the mean of the costs [m, k] over voxels: sum_a h_a² d²c/da² / 24."""
-        total = -2 * points.shape[1] * self.slopes(site, points)[0]
+        total = -2 * points.shape[1] * self.values(site, place, points)
         for axis in torch.diag(self.step / 2):
-            total += self.slopes(site, points + axis)[0] + self.slopes(site, points - axis)[0]
+            total += self.values(site, place, points + axis) + self.values(site, place, points - axis)
         return total / 6
+
+    def values(self, site: Tensor, place: Tensor, points: Tensor) -> Tensor:
+        """Cost minus weight [m, k] alone."""
+        flat, y = site.flatten(), points.repeat_interleave(site.shape[1], 0)
+        return (brute_force.values(self.cost, flat, place.flatten(0, 1), y) - self.weights[flat]).reshape(site.shape)
 
 
 def sweep(
@@ -73,36 +98,34 @@ def sweep(
     """Sweep the grid; `part` float [grid.shape] says how much of each voxel takes part (None: all of it)."""
     box, n = _Box(cost, weights, void, grid, periodic), len(cost)
     amount = np.ones(grid.size) if part is None else part.ravel()
-    points, inside = torch.from_numpy(grid.points()), np.flatnonzero(amount > 0)
     labels, volumes = np.zeros(grid.size, np.int32), np.zeros(n + 1)
     counts = np.zeros(n + 1, np.int64)
     pairs, flips = [(np.empty((0, 2), np.int64), np.empty(0))], [(np.empty((0, 3)), np.empty((0, 4)))]
-    for voxels in np.array_split(inside, max(1, -(-len(inside) // VOXELS))):
-        y, share = points[voxels], torch.from_numpy(amount[voxels])
-        low, site = box.cheapest(y)
-        winner = site[:, 0].numpy()
+    for found in box.cheapest(grid, amount > 0, want.reach):
+        voxels, winner = found.voxel, found.site[:, 0].numpy()
         whole = amount[voxels] > 0.5
         labels[voxels] = np.where(whole & (winner < n), winner + 1, 0)
         counts += np.bincount(winner[whole], minlength=n + 1)
         if want.volumes:
             volumes += np.bincount(winner, amount[voxels], minlength=n + 1)
-            if site.shape[1] > 1:
-                moved, found, flipped = _shared(box, y, share, low, site, want)
+            if found.site.shape[1] > 1:
+                moved, terms, flipped = _shared(box, grid, torch.from_numpy(amount[voxels]), found, want)
                 volumes += moved
-                pairs.append(found)
+                pairs.append(terms)
                 flips.append(flipped)
     return _packed(labels.reshape(grid.shape), counts, volumes, pairs, flips)
 
 
 def _shared(
-    box: _Box, y: Tensor, amount: Tensor, low: Tensor, site: Tensor, want: Wanted
+    box: _Box, grid: Grid, amount: Tensor, found: Cheapest, want: Wanted
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Volume that changes hands within voxels, the interface terms, and the voxels that may flip."""
-    _, gradient = box.slopes(site, y)
+    y, low, site, place = _points(grid, found.voxel), found.low, found.site, found.place
+    _, gradient = box.slopes(site, place, y)
     widths = (gradient - gradient[:, :1]).abs() * box.step  # h_k |g_k| of the gap to the winner
     vary, gap = widths.sum(-1), low - low[:, :1]
-    curved, maybe = torch.zeros_like(gap), (gap[:, 1] < LOOSE * vary.max(1).values / 2).nonzero()[:, 0]
-    curved[maybe] = box.excess(site[maybe], y[maybe])
+    curved, maybe = torch.zeros_like(gap), (gap < LOOSE * vary / 2)[:, 1:].any(1).nonzero()[:, 0]
+    curved[maybe] = box.excess(site[maybe], place[maybe], y[maybe])
     curved -= curved[:, :1].clone()
     near = gap + curved < vary / 2
     near[:, 0] = True
@@ -113,7 +136,7 @@ def _shared(
     lists = [(site[two, 0], site[two, other], share * amount[two], slope * amount[two])]
     moved = np.zeros(box.n + 1)
     if len(more):
-        sharing = _Sharing(site[more], gradient[more], curved[more] / 4, near[more])
+        sharing = _Sharing(site[more], place[more], gradient[more], curved[more] / 4, near[more])
         taken, eighths = _eighths(box, y[more], amount[more], sharing)
         moved += taken
         lists.append(eighths)
@@ -125,9 +148,10 @@ def _shared(
 
 
 class _Sharing(NamedTuple):
-    """Sites of voxels that three or more share, their gradients, what curvature adds, and which of them do share."""
+    """Sites of voxels that three or more share, their places, gradients and curvature's part, and which do share."""
 
     site: Tensor
+    place: Tensor
     gradient: Tensor
     curved: Tensor
     near: Tensor
@@ -137,11 +161,11 @@ def _eighths(
     box: _Box, y: Tensor, amount: Tensor, sharing: _Sharing
 ) -> tuple[np.ndarray, tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Voxels that three or more share: each eighth lies between its winner and the site that takes most of it."""
-    d, moved, lists, (site, gradient, curved, near) = y.shape[1], np.zeros(box.n + 1), [], sharing
+    d, moved, lists, (site, place, gradient, curved, near) = y.shape[1], np.zeros(box.n + 1), [], sharing
     part = amount / 2**d
     moved -= np.bincount(site[:, 0].numpy(), amount.numpy(), box.n + 1)
     for signs in itertools.product((-0.25, 0.25), repeat=d):
-        value, _ = box.slopes(site, y + torch.tensor(signs).double() * box.step)
+        value = box.values(site, place, y + torch.tensor(signs).double() * box.step)
         value = torch.where(near, value, torch.inf)
         best = value.argmin(1, keepdim=True)
         moved += np.bincount(site.gather(1, best)[:, 0].numpy(), part.numpy(), box.n + 1)
@@ -156,6 +180,12 @@ def _eighths(
         lists.append((site[some, best[some, 0]], site[some, j], share * part[some], slope * part[some]))
     i, j, share, slope = (torch.cat(column) for column in zip(*lists))
     return moved, (i, j, share, slope)
+
+
+def _points(grid: Grid, voxels: np.ndarray) -> Tensor:
+    """Centres [m, d] of voxels, µm."""
+    at = np.stack(np.unravel_index(voxels, grid.shape), axis=1)
+    return torch.from_numpy(np.array(grid.origin) + (at + 0.5) * np.array(grid.spacing))
 
 
 def _cut(widths: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:

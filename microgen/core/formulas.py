@@ -4,7 +4,8 @@
         return (((y - x) ** 2).sum(-1) + p["core"] ** 2) ** p["half"]
 
 Vectors have their components along the last axis, which `.sum(-1)` takes away; parameters of shape [n] are numbers,
-those of shape [n, k] vectors. Nothing is known of such a cost: every pair of point and site is evaluated.
+those of shape [n, k] vectors. Nothing is known of such a cost, and every pair of point and site is evaluated: unless it
+is said to be convex in y, as powers of norms are from the first on, and sums of convex ones. See `convex`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from microgen.core.costs import PowerCost
 from microgen.errors import InvalidParameter
 
 Formula = Callable[[Any, Any, Mapping[str, Any]], Any]
+TRIALS = 256  # middles of lines, at which a cost is tried for being convex
 RADII = 0.9, 1.1  # in the radius of a ball: where a formula is looked at to see how steep it is
 
 
@@ -35,12 +37,32 @@ class FormulaCost:
     """µm"""
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     """By name, [n] or [n, k]."""
+    convex: bool = False
+    """Is it, as a function of y? Then sites are tried only where they can win. Tried at TRIALS places."""
 
     def __post_init__(self) -> None:
         n = len(self.sites)
         for name, tensor in {"sites": self.sites, **self.parameters}.items():
             if len(tensor) != n or not bool(torch.isfinite(tensor).all()):
                 raise InvalidParameter(name, expected=f"finite numbers for {n} sites", got=tuple(tensor.shape))
+        if self.convex:
+            self._check_convex()
+
+    def _check_convex(self) -> None:
+        """A cost must not be more in a middle than the mean of that at the ends, on lines about as long as the box."""
+        draw = torch.Generator().manual_seed(0)
+        n, d = self.sites.shape
+        which = torch.randint(n, (TRIALS,), generator=draw)
+        span = (self.sites.amax(0) - self.sites.amin(0)).double()
+        span = torch.where(span > 0, span, 1.0)
+        a, b = ((torch.rand(TRIALS, d, generator=draw).double() - 0.5) * span + self.sites[which] for _ in range(2))
+        one, other, middle = (self.of_pairs(which, y).detach().to(torch.float64) for y in (a, b, (a + b) / 2))
+        bent = middle - (one + other) / 2 > 1e-9 * (one.abs() + other.abs() + middle.abs())
+        if bool(bent.any()):
+            site = int(which[int(bent.int().argmax())])
+            got = f"one that, for site {site + 1}, is larger between two points than at both"
+            remedy = "Leave `convex` away: all pairs of point and site are then tried."
+            raise InvalidParameter("formula", expected="a convex cost", got=got, remedy=remedy)
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -78,7 +100,12 @@ class MixedCost:
 def formula_of(cost: PowerCost) -> FormulaCost:
     """The family of powers, written as a formula."""
     parameters = {"half": cost.exponents / 2, "metric": cost.scaled_metrics.flatten(1)}
-    return FormulaCost(_power, cost.sites, parameters)
+    return FormulaCost(_power, cost.sites, parameters, convex=bool((cost.exponents >= 1).all()))
+
+
+def is_convex(cost: FormulaCost | MixedCost) -> bool:
+    """Are all populations said to be?"""
+    return all(part.convex for part in cost.parts)
 
 
 def _power(x: Any, y: Any, p: Mapping[str, Any]) -> Any:

@@ -141,7 +141,6 @@ def test_a_formula_that_fails_says_its_own_error():
         brute_force.slopes(
             FormulaCost(broken, torch.zeros(1, 2)),
             torch.tensor([0]),
+            torch.zeros(1, 2).double(),
             torch.ones(1, 2).double(),
-            lengths=(1.0, 1.0),
-            periodic=(False, False),
         )
