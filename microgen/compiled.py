@@ -25,7 +25,8 @@ def compiled(function: Callable[..., Any] | None = None, /, **options: Any) -> A
     """Compile at the first call, or load what was compiled before. `options` are those of `numba.njit`."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        made: Any = njit(**{"cache": True, "no_cfunc_wrapper": True} | options)(function)  # nobody calls it from C
+        jit: Any = njit  # its stubs do not know all its options
+        made: Any = jit(cache=True, no_cfunc_wrapper=True, **options)(function)
         if made is not function:  # NUMBA_DISABLE_JIT hands the function back
             cache, folder = made._cache, Path(function.__code__.co_filename).parent
             stamp = cache._impl.locator.get_source_stamp(), _stamp(folder)
