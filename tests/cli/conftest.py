@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from microgen_cli.main import main
 
+from tests.small_sample import SMALL
+
 
 @dataclass(frozen=True)
 class Done:
@@ -61,6 +63,3 @@ def small_search() -> Iterator[None]:
         patch.setattr("microgen.fitting.wish_target.WishTarget.block", (40,) * 3)
         patch.setattr("microgen.fitting.texture_fit.VOXELS", 32)
         yield
-
-
-SMALL = ["--grains", "20", "--shape", "24", "20", "16", "--spacing", "0.5um", "--periodic", "xy"]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL
 from PIL import Image
+
+from tests.small_sample import SMALL
 
 TEXTURE = ["--preset", "tubes", "--shape", "24", "24", "24", "--quiet"]
 

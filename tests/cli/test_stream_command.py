@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from microgen import Microstructure, read
-from tests.cli.conftest import SMALL
+from tests.small_sample import SMALL
 
 OUT = ["--out", "a.zarr", "--out", "a.tif", "--out", "a.csv"]
 TWO = ["--phases", '{"name": "a", "fraction": 0.7}', "--phases", '{"name": "b", "fraction": 0.3}']
