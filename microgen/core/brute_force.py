@@ -72,7 +72,7 @@ def _by_torch(
     values, sites = [], []
     for y in points.split(max(1, PIECE // len(part))):
         least = all_costs(part, y, lengths=lengths, periodic=periodic) - weights
-        _require_finite(least)
+        require_finite(least)
         low, where = least.topk(k, dim=1, largest=False)
         values.append(low)
         sites.append(where)
@@ -98,7 +98,7 @@ def _by_keops(part: FormulaCost, points: Tensor, weights: Tensor, k: int) -> Nea
     assert lazy is not None
     few = torch.cat([points[:: max(1, len(points) // 64)], points[-1:]])
     d = points.shape[1]
-    _require_finite(all_costs(part, few, lengths=(1.0,) * d, periodic=(False,) * d))
+    require_finite(all_costs(part, few, lengths=(1.0,) * d, periodic=(False,) * d))
     parameters = {
         name: lazy(tensor.to(torch.float64).reshape(1, len(part), -1).contiguous())
         for name, tensor in part.parameters.items()
@@ -106,7 +106,7 @@ def _by_keops(part: FormulaCost, points: Tensor, weights: Tensor, k: int) -> Nea
     x, y = lazy(part.sites[None].contiguous()), lazy(points[:, None].contiguous())
     gap = part.formula(x, y, parameters) - lazy(weights.reshape(1, -1, 1).contiguous())
     values, sites = gap.Kmin_argKmin(K=k, dim=1)
-    _require_finite(values)
+    require_finite(values)
     return Nearest(values.reshape(len(points), k), sites.reshape(len(points), k).long())
 
 
@@ -130,11 +130,11 @@ def keops() -> Any:
     return None
 
 
-def _require_finite(values: Tensor) -> None:
+def require_finite(values: Tensor) -> None:
+    """Raises InvalidParameter where costs, of any shape, are not finite."""
     finite = torch.isfinite(values)
     if not bool(finite.all()):
-        point, site = map(int, (~finite).nonzero()[0])
-        got = f"{float(values[point, site])} among the costs of point {point + 1}"
+        got = f"{float(values[~finite][0])} among them"
         remedy = "Keep roots and logarithms of what can be zero away from it: (q + 1e-12) ** 0.5."
         raise InvalidParameter("formula", expected="finite costs everywhere in the box", got=got, remedy=remedy)
 
@@ -205,7 +205,7 @@ def table(
         value = part.formula(x, y, chosen).detach().to(torch.float64)
         found = torch.where(mine[:, None], value, found)
         first += len(part)
-    _require_finite(found.flatten(0, 1))
+    require_finite(found)
     return found
 
 

@@ -36,11 +36,12 @@ class Boxes(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Costs less weights on a grid whose box is the period along its periodic axes."""
+    """Costs less weights on a grid, which may be a part of the box."""
 
     cost: FormulaCost | MixedCost
     weights: Tensor  # float64 [n], or [n + 1] with the void's
     grid: Grid
+    lengths: tuple[float, ...]  # of the box, µm
     periodic: tuple[bool, ...]
     slack: float  # sites are kept that cost at most so much more than the cheapest, somewhere in the box
 
@@ -76,12 +77,12 @@ def _in_pieces(boxes: Boxes, d: int) -> Iterator[Boxes]:
 
 def _all_sites(problem: Problem, size: int) -> Boxes:
     """The whole grid, and all sites with all their images."""
-    cost, grid, periodic = problem.cost, problem.grid, problem.periodic
+    cost, grid, box = problem.cost, problem.grid, (problem.lengths, problem.periodic)
     low = torch.zeros(1, grid.ndim, dtype=torch.int64)
     centre, _ = _extent(low, size, grid)
     sites, n = cost.sites, len(cost)
-    away = wrapped(centre - sites, grid.lengths, periodic)
-    place = torch.cat([centre - away - shift for shift in shifts(grid.lengths, periodic)])
+    away = wrapped(centre - sites, *box)
+    place = torch.cat([centre - away - shift for shift in shifts(*box)])
     site = torch.arange(n).repeat(len(place) // n)
     order = site.argsort(stable=True)
     site, place = site[order], place[order]
@@ -117,6 +118,7 @@ def _narrowed(problem: Problem, boxes: Boxes) -> Boxes:
     centre, half = _extent(boxes.low, boxes.size, problem.grid)
     box, site, place = boxes.box, boxes.site, boxes.place
     value, slope = brute_force.slopes(problem.cost, site, place, centre[box])
+    brute_force.require_finite(value)
     value = value - problem.weights[site]
     least = value - (slope.abs() * half[box]).sum(1)
     least = torch.where(torch.isfinite(least), least, -torch.inf)  # no tangent plane, no bound

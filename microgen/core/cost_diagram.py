@@ -137,8 +137,8 @@ class CostDiagram:
         n = len(self)
         if not isinstance(self.cost, PowerCost):
             part = None if self.domain is None else self._part(grid) / powers_sweep.FULL
-            how: dict[str, Any] = {"void": self.void, "periodic": self.periodic, "part": part}
-            swept = formula_sweep.sweep(self.cost, weights, grid, want, **how)
+            box: dict[str, Any] = {"void": self.void, "lengths": self.lengths, "periodic": self.periodic}
+            swept = formula_sweep.sweep(self.cost, weights, grid, want, **box, part=part)
             return swept._replace(labels=_ordered(swept.labels, order))
         tree = powers.with_weights(self._tree(order), weights[:n], float(weights[n]) if self.void else np.nan)
         return powers_sweep.sweep(tree, self.lattice(grid, order), self._mask(grid, order), want, room)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,17 +29,23 @@ class _Box:
     """The fixed part of a sweep."""
 
     def __init__(
-        self, cost: FormulaCost | MixedCost, weights: np.ndarray, void: bool, grid: Grid, periodic: tuple[bool, ...]
+        self,
+        cost: FormulaCost | MixedCost,
+        weights: np.ndarray,
+        void: bool,
+        grid: Grid,
+        lengths: tuple[float, ...],
+        periodic: tuple[bool, ...],
     ):
         self.cost, self.n, self.void, self.step = cost, len(cost), void, torch.tensor(grid.spacing).double()
         self.weights = torch.from_numpy(np.asarray(weights, float))
-        self.box = {"lengths": grid.lengths, "periodic": periodic}
+        self.box: dict[str, Any] = {"lengths": lengths, "periodic": periodic}
 
     def cheapest(self, grid: Grid, inside: np.ndarray, reach: float) -> Iterator[Cheapest]:
         """The FEW cheapest sites of all voxels, or of those `inside` bool [voxels]; the void is number n."""
         if is_convex(self.cost):
             weights = self.weights[: self.n + self.void]
-            problem = convex.Problem(self.cost, weights, grid, self.box["periodic"], 2 * max(reach, 0.0))
+            problem = convex.Problem(self.cost, weights, grid, slack=2 * max(reach, 0.0), **self.box)
             for found in convex.cheapest(problem, FEW):
                 kept = inside[found.voxel]
                 yield Cheapest(found.voxel[kept], found.low[kept], found.site[kept], found.place[kept])
@@ -92,11 +98,12 @@ def sweep(
     want: Wanted,
     *,
     void: bool,
+    lengths: tuple[float, ...],
     periodic: tuple[bool, ...],
     part: np.ndarray | None,
 ) -> Sweep:
-    """Sweep the grid; `part` float [grid.shape] says how much of each voxel takes part (None: all of it)."""
-    box, n = _Box(cost, weights, void, grid, periodic), len(cost)
+    """Sweep a grid of a box of `lengths`; `part` float [grid.shape]: how much of each voxel takes part, None for all."""
+    box, n = _Box(cost, weights, void, grid, lengths, periodic), len(cost)
     amount = np.ones(grid.size) if part is None else part.ravel()
     labels, volumes = np.zeros(grid.size, np.int32), np.zeros(n + 1)
     counts = np.zeros(n + 1, np.int64)

@@ -127,6 +127,25 @@ def test_what_is_not_convex_is_refused(formula):
         FormulaCost(formula, torch.from_numpy(np.random.default_rng(0).random((5, 3))), convex=True)
 
 
+@pytest.mark.parametrize("convexity", [True, False])
+def test_costs_that_are_not_finite_are_refused_all_the_same(convexity):
+    grid = Grid((10, 12), (1.0, 1.0))
+    cost = FormulaCost(lambda x, y, p: ((y - x) ** 2).sum(-1) / (y[..., 0] < 8), torch.ones(2, 2).double() * 3)
+    cost = replace(cost, convex=convexity)
+    with pytest.raises(InvalidParameter, match="finite costs"):
+        CostDiagram(cost, torch.zeros(2).double(), grid.lengths, grid.periodic).labels(grid)
+
+
+@pytest.mark.parametrize("periodic", [(True, True, True), (False, True, False)])
+@pytest.mark.parametrize("convexity", [True, False])
+def test_a_part_of_the_box_has_the_labels_that_it_has_in_the_whole(periodic, convexity):
+    grid = Grid((16, 12, 20), (0.5, 0.4, 0.6), periodic=periodic)
+    cost = replace(random_cost(2, 15, grid.lengths, (0.5, 1.5)), convex=convexity)
+    diagram = CostDiagram(cost, torch.zeros(15).double(), grid.lengths, grid.periodic)
+    part = Grid((6, 11, 13), grid.spacing, origin=(1.5, 0.4, 3.6))
+    assert torch.equal(diagram.labels(part), diagram.labels(grid)[3:9, 1:12, 6:19])
+
+
 def test_powers_are_convex_from_the_first_on():
     sites, metrics = torch.zeros(1, 2).double(), torch.eye(2).double()[None]
     assert formula_of(PowerCost.of(sites, metrics, 1.0)).convex
@@ -136,5 +155,5 @@ def test_powers_are_convex_from_the_first_on():
 def test_boxes_hold_every_voxel_once():
     grid = Grid((19, 33, 8), (1.0, 1.0, 1.0))
     cost = random_cost(0, 7, grid.lengths, (0.5, 1.0))
-    found = convex.cheapest(convex.Problem(cost, torch.zeros(7).double(), grid, grid.periodic, 0.0), 4)
+    found = convex.cheapest(convex.Problem(cost, torch.zeros(7).double(), grid, grid.lengths, grid.periodic, 0.0), 4)
     assert np.array_equal(np.sort(np.concatenate([part.voxel for part in found])), np.arange(grid.size))
