@@ -41,7 +41,7 @@ def stopping_signals() -> Iterator[None]:
     finally:
         sys.unraisablehook = lost
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: it was not Python's
 
 
 def was_interrupted(error: BaseException) -> bool:

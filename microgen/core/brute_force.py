@@ -18,14 +18,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from microgen.core.formulas import Formula, FormulaCost, MixedCost, shifts, wrapped
+from microgen.core.formulas import FormulaCost, MixedCost, differentiated, shifts, wrapped
 from microgen.errors import InvalidParameter
 
 LOG = logging.getLogger(__name__)
 PIECE = 4_000_000  # pairs that torch holds at once
 WORTH = 200_000_000  # pairs from which a compilation pays
-DIFFERENCE = 1e-6  # of where the sites lie: costs are float64, so a gradient is right to some 1e-10
-_Slope = tuple[Tensor, Tensor]
 
 
 class Nearest(NamedTuple):
@@ -174,18 +172,18 @@ def values(
 
 
 def slopes(
-    cost: FormulaCost | MixedCost, site: Int[Tensor, " m"], place: Float[Tensor, "m d"], points: Float[Tensor, "m d"]
+    cost: FormulaCost | MixedCost,
+    site: Int[Tensor, " m"],
+    place: Float[Tensor, "m d"],
+    points: Float[Tensor, "m d"],
+    *,
+    length: float,
 ) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
-    """The same and its gradient by the point, by automatic differentiation.
-
-    Formulas that torch cannot differentiate (they round, detach, or go through NumPy) are by central differences. There
-    may be no gradient (nan), as at the site itself below the first power.
-    """
+    """The same and its gradient by the point, see `formulas.differentiated`; `length` is that of the box."""
     value, gradient = torch.zeros(len(points), dtype=torch.float64), torch.zeros_like(points)
     for part, mine, which in _members(cost, site):
         chosen: Mapping[str, Tensor] = {name: tensor[which] for name, tensor in part.parameters.items()}
-        length = float((part.sites.amax(0) - part.sites.amin(0)).max()) or 1.0
-        value[mine], gradient[mine] = _differentiated(part.formula, place[mine], points[mine], chosen, length)
+        value[mine], gradient[mine] = differentiated(part.formula, place[mine], points[mine], chosen, length)
     return value, gradient
 
 
@@ -216,17 +214,3 @@ def _members(cost: FormulaCost | MixedCost, site: Tensor) -> Iterator[tuple[Form
         mine = ((site >= first) & (site < first + len(part))).nonzero()[:, 0]
         yield part, mine, site[mine] - first
         first += len(part)
-
-
-def _differentiated(formula: Formula, x: Tensor, y: Tensor, p: Mapping[str, Tensor], length: float) -> _Slope:
-    """Value and gradient by y; differences are over DIFFERENCE of `length`."""
-    leaf = y.clone().requires_grad_()
-    try:
-        c = formula(x, leaf, p)
-        if c.requires_grad:
-            return c.detach().to(torch.float64), torch.autograd.grad(c.sum(), leaf)[0]
-    except RuntimeError:  # "Can't call numpy() on Tensor that requires grad": what else is wrong fails again below
-        pass
-    h = DIFFERENCE * length
-    ahead, behind = ([formula(x, y + s * h * axis, p) for axis in torch.eye(y.shape[1]).double()] for s in (1, -1))
-    return formula(x, y, p).to(torch.float64), (torch.stack(ahead, 1) - torch.stack(behind, 1)).double() / (2 * h)

@@ -45,10 +45,8 @@ class _Box:
         """The FEW cheapest sites of all voxels, or of those `inside` bool [voxels]; the void is number n."""
         if is_convex(self.cost):
             weights = self.weights[: self.n + self.void]
-            problem = convex.Problem(self.cost, weights, grid, slack=2 * max(reach, 0.0), **self.box)
-            for found in convex.cheapest(problem, FEW):
-                kept = inside[found.voxel]
-                yield Cheapest(found.voxel[kept], found.low[kept], found.site[kept], found.place[kept])
+            problem = convex.Problem(self.cost, weights, grid, inside, slack=2 * max(reach, 0.0), **self.box)
+            yield from convex.cheapest(problem, FEW)
             return
         points, numbers = torch.from_numpy(grid.points()), np.flatnonzero(inside)
         for voxels in np.array_split(numbers, max(1, -(-len(numbers) // VOXELS))):
@@ -74,7 +72,7 @@ class _Box:
         """
         m, k = site.shape
         flat, y = site.flatten(), points.repeat_interleave(k, 0)
-        value, gradient = brute_force.slopes(self.cost, flat, place.flatten(0, 1), y)
+        value, gradient = brute_force.slopes(self.cost, flat, place.flatten(0, 1), y, length=min(self.box["lengths"]))
         gradient = torch.nan_to_num(gradient, 0.0, 0.0, 0.0)
         return (value - self.weights[flat]).reshape(m, k), gradient.reshape(m, k, -1)
 
@@ -102,7 +100,7 @@ def sweep(
     periodic: tuple[bool, ...],
     part: np.ndarray | None,
 ) -> Sweep:
-    """Sweep a grid of a box of `lengths`; `part` float [grid.shape]: how much of each voxel takes part, None for all."""
+    """Sweep a grid of a box of `lengths`; `part` float [grid.shape]: how much of each voxel takes part; None: all."""
     box, n = _Box(cost, weights, void, grid, lengths, periodic), len(cost)
     amount = np.ones(grid.size) if part is None else part.ravel()
     labels, volumes = np.zeros(grid.size, np.int32), np.zeros(n + 1)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from microgen.errors import InvalidParameter
 
 Formula = Callable[[Any, Any, Mapping[str, Any]], Any]
 TRIALS = 256  # middles of lines, at which a cost is tried for being convex
+DIFFERENCE = 1e-6  # of the box: costs are float64, so a gradient is right to some 1e-10
 RADII = 0.9, 1.1  # in the radius of a ball: where a formula is looked at to see how steep it is
 
 
@@ -49,18 +51,23 @@ class FormulaCost:
             self._check_convex()
 
     def _check_convex(self) -> None:
-        """A cost must not be more in a middle than the mean of that at the ends, on lines about as long as the box."""
+        """A cost must lie below its chords and above its tangents, along lines about as long as the box."""
         draw = torch.Generator().manual_seed(0)
         n, d = self.sites.shape
         which = torch.randint(n, (TRIALS,), generator=draw)
         span = (self.sites.amax(0) - self.sites.amin(0)).double()
         span = torch.where(span > 0, span, 1.0)
         a, b = ((torch.rand(TRIALS, d, generator=draw).double() - 0.5) * span + self.sites[which] for _ in range(2))
-        one, other, middle = (self.of_pairs(which, y).detach().to(torch.float64) for y in (a, b, (a + b) / 2))
-        bent = middle - (one + other) / 2 > 1e-9 * (one.abs() + other.abs() + middle.abs())
+        raw = self.of_pairs(which, (a + b) / 2).detach()
+        chosen = {name: tensor[which] for name, tensor in self.parameters.items()}
+        here, slope = differentiated(self.formula, self.sites[which].double(), a, chosen, float(span.min()))
+        there, middle = self.of_pairs(which, b).detach().to(torch.float64), raw.to(torch.float64)
+        ahead = (slope * (b - a)).sum(1)
+        rounding = max(1e-6, 16 * torch.finfo(raw.dtype).eps) * (here.abs() + there.abs() + middle.abs() + ahead.abs())
+        bent = (middle - (here + there) / 2 > rounding) | (here + ahead - there > rounding)
         if bool(bent.any()):
             site = int(which[int(bent.int().argmax())])
-            got = f"one that, for site {site + 1}, is larger between two points than at both"
+            got = f"one that, for site {site + 1}, lies above a chord or below a tangent"
             remedy = "Leave `convex` away: all pairs of point and site are then tried."
             raise InvalidParameter("formula", expected="a convex cost", got=got, remedy=remedy)
 
@@ -91,7 +98,7 @@ class MixedCost:
     def sites(self) -> Float[Tensor, "n d"]:
         return torch.cat([part.sites for part in self.populations])
 
-    @property
+    @cached_property
     def parts(self) -> tuple[FormulaCost, ...]:
         """All as formulas."""
         return tuple(part if isinstance(part, FormulaCost) else formula_of(part) for part in self.populations)
@@ -114,6 +121,26 @@ def _power(x: Any, y: Any, p: Mapping[str, Any]) -> Any:
         d = z.shape[-1]
         return torch.einsum("...i,...ij,...j->...", z, a.unflatten(-1, (d, d)), z) ** p["half"]
     return ((z | a.matvecmult(z)) + 1e-300) ** p["half"]  # LazyTensors take the logarithm
+
+
+def differentiated(
+    formula: Formula, x: Tensor, y: Tensor, p: Mapping[str, Tensor], length: float
+) -> tuple[Float[Tensor, " m"], Float[Tensor, "m d"]]:
+    """Value and gradient by y, by automatic differentiation.
+
+    Formulas that torch cannot differentiate (they round, detach, or go through NumPy) are by central differences over
+    DIFFERENCE of `length`. There may be no gradient (nan), as at the site itself below the first power.
+    """
+    leaf = y.clone().requires_grad_()
+    try:
+        c = formula(x, leaf, p)
+        if c.requires_grad:
+            return c.detach().to(torch.float64), torch.autograd.grad(c.sum(), leaf)[0]
+    except RuntimeError:  # "Can't call numpy() on Tensor that requires grad": what else is wrong fails again below
+        pass
+    h = DIFFERENCE * length
+    ahead, behind = ([formula(x, y + s * h * axis, p) for axis in torch.eye(y.shape[1]).double()] for s in (1, -1))
+    return formula(x, y, p).to(torch.float64), (torch.stack(ahead, 1) - torch.stack(behind, 1)).double() / (2 * h)
 
 
 def shifts(lengths: tuple[float, ...], periodic: tuple[bool, ...]) -> Iterator[Float[Tensor, " d"]]:

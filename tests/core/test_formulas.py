@@ -143,4 +143,5 @@ def test_a_formula_that_fails_says_its_own_error():
             torch.tensor([0]),
             torch.zeros(1, 2).double(),
             torch.ones(1, 2).double(),
+            length=1.0,
         )
