@@ -196,30 +196,14 @@ def costs(cand, m, start, step, cost):
 
 
 @inner
-def _by_site(site, m):
-    """Candidates in order of their sites, those of one site in their own: as they are few, each is moved into place."""
-    order = np.empty(m, np.int64)  # np.argsort takes longer to compile than the rest of this file
-    for k in range(m):
-        r = k
-        while r > 0 and site[order[r - 1]] > site[k]:
-            order[r] = order[r - 1]
-            r -= 1
-        order[r] = k
-    return order
-
-
-@inner
 def keep_nearest_images(cand, site, m, start, step, c, h, lengths, cost):
     """Where a site has several images: only its nearest one in reach keeps its cost, the others get infinity."""
     point, none = np.empty(3), np.zeros(3)
-    order = _by_site(site, m)
-    for r in range(m):
-        k = order[r]
-        everywhere = within_reach(cand[k], c, h, lengths, 1.0)
-        first = r  # images of one site are neighbours in this order: those before k are order[first:r]
-        while first > 0 and site[order[first - 1]] == site[k]:
-            first -= 1
-        if everywhere and first == r:
+    for k in range(m):
+        everywhere, alone = within_reach(cand[k], c, h, lengths, 1.0), True
+        for j in range(k):
+            alone = alone and site[j] != site[k]
+        if everywhere and alone:
             continue
         for v in range(SIDE * SIDE * ROW):
             if not everywhere:
@@ -227,7 +211,9 @@ def keep_nearest_images(cand, site, m, start, step, c, h, lengths, cost):
                 point[2] = start[2] + (v % ROW) * step[2]
                 if not within_reach(cand[k], point, none, lengths, 1.0):
                     cost[k, v] = np.inf
-            for j in order[first:r]:
+            for j in range(k):
+                if site[j] != site[k]:
+                    continue
                 if cost[j, v] <= cost[k, v]:
                     cost[k, v] = np.inf
                 else:
