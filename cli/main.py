@@ -135,7 +135,7 @@ def _dispatch(tokens: list[str]) -> int:
 
 
 def _stopped() -> int:
-    """Members of an ensemble that are still being made are of no use to anyone."""
+    """Say so; members of an ensemble that are still being made are of no use to anyone."""
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():
             child.terminate()
