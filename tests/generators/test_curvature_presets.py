@@ -61,7 +61,9 @@ def test_bone_has_the_sizes_of_bone_on_voxels_of_20_micrometres() -> None:
 
 
 def test_tubes_are_rods() -> None:
-    assert structure_model_index(made("tubes", 64)) == pytest.approx(3, abs=0.35)
+    """Rods have 3, plates 0; where rods branch it is less: 2.6 to 3 from seed to seed (a sponge has 1.1)."""
+    found = [structure_model_index(made("tubes", 64, seed=seed)) for seed in range(3)]
+    assert sum(found) / 3 == pytest.approx(3, abs=0.5)
 
 
 def test_spheres_are_separate_balls() -> None:
