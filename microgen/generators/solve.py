@@ -2,7 +2,8 @@
 
 A long or flat cell can be cut in two by others that cross it. Its islands belong to the neighbours in the voxel grains,
 so the prescribed volumes are out of reach of any weights. Sites of such cells (and of those that inherit the islands)
-move to the centroids of the voxel grains; cells that stay cut take the square root of their aspect ratio.
+move to the centroids of the voxel grains; cells that stay cut take the square root of their aspect ratio. A giant among
+small ones reaches behind them even when all are round; what stays in trouble comes nearer to the others in size.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PROBE_VOXELS = 150  # a grain, on the coarse grid that finds cells cut in two
 PROBES, REPEATS = 8, 16
+LATE = 4  # rounds in trouble after which, each time, the size of a cell's metric changes and not its shape alone
 CUT = 0.01  # islands that count: this share of their cell, or of the grain they go to
 FEW = 0.003  # share of the grains that may be cut when the coarse grid is left
 
@@ -39,11 +41,11 @@ class Cells(NamedTuple):
     age: torch.Tensor
     """int [n]: for how many rounds a cell has been in trouble"""
     reshaped: torch.Tensor
-    """bool [n]: made rounder"""
+    """bool [n]: with another metric than drawn"""
 
 
 class Solved(NamedTuple):
-    """The solution, and how many grains were made rounder to reach it."""
+    """The solution, and how many grains have another metric than drawn to reach it."""
 
     solution: Solution
     reshaped: int
@@ -76,7 +78,10 @@ def solve(
             break
         cut, heirs = trouble(solution, grid, share=CUT / 2, among=solution.missed)
         cells = eased(cells, solution, grid, cut=cut | solution.missed, heirs=heirs, filling=filling)
-        weights = solution.diagram.weights
+        weights, late = solution.diagram.weights, (cut | solution.missed) & (cells.age > 0) & (cells.age % LATE == 0)
+        if late.any():
+            cells, weights = evened(cells, weights, volumes, late, filling=filling)
+            solution = None  # cells change by more than what is known around them reaches
     assert best is not None
     return best
 
@@ -192,6 +197,30 @@ def rounder(metrics: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
     out[which] = (vectors * half[:, None, :]) @ vectors.transpose(1, 2)
     out[which] = (out[which] + out[which].transpose(1, 2)) / 2
     return out
+
+
+def evened(
+    cells: Cells,
+    weights: torch.Tensor,
+    volumes: torch.Tensor,
+    which: torch.Tensor,
+    *,
+    filling: Filling = Filling(),  # noqa: B008 - frozen
+) -> tuple[Cells, torch.Tensor]:
+    """Cells whose metrics, of `which` (bool [n]), are halfway to the median in size; and weights [n, void's last].
+
+    The cost of a cell much larger than its neighbours grows so slowly that it wins gaps behind them. Cells of one
+    metric are convex: the nearer metrics are to each other, the less there is of that. Weights change by what the cost
+    at the surface of a ball of the cell's volume does.
+    """
+    d = cells.sites.shape[1]
+    size = torch.linalg.det(cells.metrics) ** (1 / d)
+    factor = torch.where(which, (size.median() / size).sqrt(), 1.0)
+    before, after = ((0.4 * x * volumes ** (2 / d)) ** (filling.exponent / 2) for x in (size, factor * size))
+    shifted = weights.clone()
+    shifted[: len(size)] += after - before
+    metrics = factor[:, None, None] * cells.metrics
+    return cells._replace(metrics=metrics, reshaped=cells.reshaped | which), shifted
 
 
 def coarser(grid: Grid, n: int) -> Grid:

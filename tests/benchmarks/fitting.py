@@ -42,6 +42,8 @@ from microgen import (
     threshold,
 )
 from microgen.errors import NotConverged
+from microgen.fitting.polycrystal_fit import PolycrystalProblem, floors
+from microgen.fitting.quick import corrected_laws
 from microgen.fitting.texture_fit import texture_problem
 
 SCANS = (
@@ -212,9 +214,7 @@ def chance(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict
         starts[case, seed] = [row for row in log.rows if row["stage"] == "start"]
         row = {"case": case, "seed": seed, "search": search, "value": found.value, "spread": found.spread}
         row |= {"seen": best_of(found), "start": start_of(found), "seconds": found.seconds}
-        if isinstance(generator, Curvatubes):
-            row |= {"again": again_of(found, texture_problem(generator, target, free=None, seed=seed))}
-        return row
+        return row | {"again": again_of(found, problem_of(generator, target, seed))}
 
     for case in options.cases or SCANS[:1]:
         for seed in range(options.seeds):
@@ -233,6 +233,14 @@ class Starts:
 
     def append(self, row: Any) -> None:
         self.rows.append(dict(row))
+
+
+def problem_of(generator: Any, target: Any, seed: int) -> Any:
+    """What the fit of a generator evaluates its samples by."""
+    if isinstance(generator, Curvatubes):
+        return texture_problem(generator, target, free=None, seed=seed)
+    first = corrected_laws(target, seed=seed)
+    return PolycrystalProblem(target, first.generator, first.fixed, floors(target))
 
 
 def start_of(found: Any) -> float:
