@@ -10,11 +10,11 @@ import numpy as np
 import microgen
 from microgen import Grid, Microstructure
 from microgen.errors import InvalidParameter, MicrogenError
-from microgen.io.grain_lists import SUFFIXES as TABLES, read_table
+from microgen.io.grain_lists import SUFFIXES as TABLES
 
 from . import rerun
 from ._progress import Progress, Reporter
-from ._sites import provenance_of, rebuilt, resolve_grid
+from ._sites import provenance_of, read_placed, rebuilt, resolve_grid
 from .reconstruct import Wanted, read_grains, show_on
 
 
@@ -29,7 +29,7 @@ class Diagram:
 def read_diagram(path: Path, wanted: Wanted, reporter: Reporter, *, shape: tuple[int, ...] = ()) -> Diagram:
     """The polycrystal of a file: a grain table, a sample, or any map of grains. `shape` is that of a table's volume."""
     if path.suffix.lower() in TABLES:
-        table, made = read_table(path), provenance_of(path)
+        table, made = read_placed(path)
         known = shape or not made or "grid" not in made.configuration
         grid = resolve_grid(table, shape if known else (), (), made)
         return Diagram(rebuilt(table, grid, made), "its own diagram")

@@ -156,6 +156,8 @@ def prepare(job: Job, scan: Scan | None) -> tuple[Polycrystal, Grid]:
         laws = override(_published.fitted(job), job.flags, job.given)
     if laws.cells == "laguerre" and (scan is not None or job.request.numbers):
         reporter.say("note      exact cells have no axes: aspect ratio and fabric of the fit are left out")
+    if "fabric.concentration" in job.given and (laws.aspect_ratio.mean, laws.aspect_ratio.cv) == (1.0, 0.0):
+        reporter.say("note      a fabric turns the axes of long grains: without an --aspect-ratio.mean there are none")
     laws, grid = box(laws, job.request, job.given)
     laws.check(grid, seed=job.common.seed)
     if job.samples:  # a single one may be streamed where there is no room for it

@@ -7,6 +7,8 @@ from math import prod
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 import microgen
 from microgen import Grid, Microstructure, Phase, Provenance
 from microgen.errors import InvalidParameter, MicrogenError, NotConverged, UnreadableFile
@@ -30,15 +32,17 @@ def run(job: Job) -> int:
     """Rebuild, write, tell."""
     path = job.request.sites
     assert path is not None
-    table = read_table(path)
+    table, made = read_placed(path)
     _refuse_laws(job, table)
-    made = provenance_of(path)
     job = replace(job, inputs={str(path): sha256(path)})
     if already_there(job):
         return 0
     grid = resolve_grid(table, job.request.shape, job.request.spacing, made)
     check_memory(memory_need(grid, len(table.grains)))
     job.reporter.say(grid_line(grid, len(table.grains)))
+    if table.corner is not None and table.grains.weights is not None:
+        why = "the list tells no box: grains fill the smallest around them, and are larger than it says"
+        job.reporter.say(f"note      {why}")
     if job.common.dry_run:
         return 0
     missed = None
@@ -67,6 +71,23 @@ def run(job: Job) -> int:
     return 0
 
 
+def read_placed(path: Path) -> tuple[GrainTable, Provenance | None]:
+    """A list of grains, and what the file beside it knows of it.
+
+    A list that tells no box gets the one that file knows, where its grains lie in it: they fill it, so that weights can
+    be found for which each has its volume.
+    """
+    table, made = read_table(path), provenance_of(path)
+    known = made.configuration.get("grid") if made else None
+    grains = table.grains
+    if table.corner is None or grains.sites is None or not isinstance(known, dict) or odd(made):
+        return table, made
+    box, sites = tuple(n * h for n, h in zip(known["shape"], known["spacing"])), grains.sites + np.array(table.corner)
+    if len(box) != len(table.box) or not ((sites >= 0) & (sites <= box)).all():
+        return table, made
+    return GrainTable(replace(grains, sites=sites, weights=None), box, tuple(known["periodic"])), made
+
+
 def rebuilt(table: GrainTable, grid: Grid, made: Provenance | None, *, tolerance: float = 0.01) -> Microstructure:
     """The volume, with the phases' names where the table's provenance knows them; weights it lacks are solved for."""
     known = made.configuration.get("phases", []) if made else []
@@ -87,7 +108,11 @@ def resolve_grid(
             raise InvalidParameter(
                 "--shape", expected="--shape or --spacing with --sites", got="neither", remedy=remedy
             )
-        return Grid(known["shape"], known["spacing"], periodic=table.periodic)
+        lengths = [n * h for n, h in zip(known["shape"], known["spacing"])]
+        if len(lengths) != len(box) or any(abs(a / b - 1) > AGREEMENT for a, b in zip(lengths, box)):
+            remedy = "The file beside the list knows of another box than its grains are in."
+            raise InvalidParameter("--shape", expected="--shape or --spacing", got="neither", remedy=remedy)
+        return Grid(known["shape"], known["spacing"], table.origin or (0.0,) * len(box), table.periodic)
     if not shape:
         steps = spacing * len(box) if len(spacing) == 1 else spacing
         shape = tuple(max(1, round(length / step)) for length, step in zip(box, steps))
@@ -99,7 +124,7 @@ def resolve_grid(
         sizes, fit = (" x ".join(f"{v:.6g}" for v in values) for values in (box, exact))
         expected = f"{fit} µm: the box of the table is {sizes} µm and {' x '.join(map(str, shape))} voxels fill it so"
         raise InvalidParameter("--spacing", expected=expected, got=" ".join(f"{s:g}" for s in steps))
-    return Grid(shape, exact, periodic=table.periodic)
+    return Grid(shape, exact, table.origin or (0.0,) * len(box), table.periodic)
 
 
 def shown(path: Path) -> Microstructure:
@@ -107,7 +132,7 @@ def shown(path: Path) -> Microstructure:
 
     Raises UnreadableFile for what is no list of grains, and for lists that say nothing of where the grains are.
     """
-    table, made = read_table(path), provenance_of(path)
+    table, made = read_placed(path)
     grains = table.grains
     known = grains.weights is not None or grains.volume_target is not None
     if grains.weights is None and (name := odd(made)):
@@ -136,6 +161,7 @@ def odd(made: Provenance | None) -> str:
 def _made_of(sample: Microstructure, path: Path, grid: Grid, tolerance: float) -> Provenance:
     phases = [{"name": p.name, "laue_group": p.laue_group, "lattice": list(p.lattice)} for p in sample.phases]
     parts = {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": list(grid.periodic)}
+    parts |= {"origin": list(grid.origin)} if any(grid.origin) else {}
     configuration = {"sites": str(path), "grid": parts, "phases": phases, "tolerance": tolerance}
     return Provenance("rebuild", configuration, achieved=achieved(sample))
 

@@ -59,9 +59,7 @@ def write_table(statistics: Mapping[str, Any], path: Path, *, ndim: int, overwri
 
 def count(distribution: Any) -> int:
     """How many were measured: where values are grouped the weights are their numbers."""
-    weights = distribution.weights
-    grouped = len(weights) and (weights >= 1).all() and (weights == weights.round()).all()
-    return int(weights.sum()) if grouped else len(weights)
+    return int(distribution.weights.sum()) if distribution.grouped else len(distribution)
 
 
 def _is_curve(value: Any) -> bool:

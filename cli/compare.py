@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import radians
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def compare(
     flags = VolumeFlags(grey_threshold=grey_threshold)
     sizes = () if spacing is None else (spacing,)
     first, second = (told(path, read_any(path, flags, spacing=sizes), reporter) for path in (a, b))
+    second = seen_like(first, second, (a, b))
     target = target_of(first, threshold=threshold, min_pixels=min_pixels)
     for note in target.caveats:
         reporter.warn(note)
@@ -108,9 +110,27 @@ def told(path: Path, ms: Microstructure, reporter: Reporter) -> Microstructure:
     return ms
 
 
+def seen_like(first: Microstructure, second: Microstructure, files: tuple[Path, Path]) -> Microstructure:
+    """B as A is seen. A volume of grains is seen in planes of its own voxels, so B's diagram, which could be cut
+    anywhere, stays out of it: else a file would differ from itself."""
+    if not has_grains(first):
+        return second
+    if not has_grains(second):
+        expected = f"two files of grains, as {files[0]} holds grains"
+        raise InvalidParameter("A, B", expected=expected, got=f"{files[1]}: solid and void")
+    if first.grid.ndim == 2 or second.grains is None:
+        return second
+    return replace(second, grains=replace(second.grains, sites=None, metrics=None, weights=None))
+
+
+def has_grains(ms: Microstructure) -> bool:
+    """Does it hold grains, or orientations that tell them?"""
+    return ms.grain_id is not None or ms.orientation is not None
+
+
 def target_of(ms: Microstructure, *, threshold: float, min_pixels: int) -> Any:
     """What is measured of A."""
-    if ms.orientation is not None or ms.grain_id is not None:
+    if has_grains(ms):
         return microgen.Target.of(ms, threshold=radians(threshold), min_pixels=min_pixels)
     return microgen.Target.of(ms)
 

@@ -6,16 +6,18 @@ from math import radians
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import microgen
 from microgen import Grid, Microstructure
 from microgen.errors import InvalidParameter, NoGrains
-from microgen.io.grain_lists import SUFFIXES as TABLES, read_table
+from microgen.io.grain_lists import SUFFIXES as TABLES
 from microgen.provenance import tool_version
 
 from ._json import dumps
 from ._result import grid_object
 from ._scan import ScanFacts
-from ._sites import odd, provenance_of
+from ._sites import odd, read_placed
 from ._volume import VolumeFlags, read_by_looks
 
 
@@ -80,10 +82,10 @@ def _scan_facts(file: Path, scan: Microstructure, threshold: float, min_pixels: 
 
 def _table(file: Path) -> tuple[dict[str, Any], list[str]]:
     """Facts of a grain table."""
-    table = read_table(file)
+    table, made = read_placed(file)
     axes = "".join(axis for axis, wraps in zip("xyz", table.periodic) if wraps) or "none"
     grains = table.grains
-    known = grains.weights is not None or (grains.volume_target is not None and not odd(provenance_of(file)))
+    known = grains.weights is not None or (grains.volume_target is not None and not odd(made))
     complete = known and grains.sites is not None and grains.metrics is not None
     facts = {"grains": len(table.grains), "box_um": table.box, "periodic": table.periodic, "rebuildable": complete}
     lines = [
@@ -99,7 +101,7 @@ def _table(file: Path) -> tuple[dict[str, Any], list[str]]:
 def _volume(file: Path, ms: Microstructure) -> tuple[dict[str, Any], list[str]]:
     """Facts of a volume (or a plane) of grains, as an object and as lines."""
     assert isinstance(ms.grid, Grid)
-    grains = int(ms.grain_id.max(initial=0)) if ms.grain_id is not None else 0
+    grains = 0 if ms.grain_id is None else int(np.count_nonzero(np.unique(ms.grain_id)))
     shares = {p.name: float((ms.phase_id == k).mean()) for k, p in enumerate(ms.phases)}
     volume: dict[str, Any] = {"grid": grid_object(ms.grid), "grains": grains, "phases": list(shares)}
     volume["phase_fractions"] = shares

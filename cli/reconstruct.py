@@ -145,7 +145,8 @@ def read_grains(wanted: Wanted) -> Microstructure:
 
 
 def show_on(source: Microstructure, wanted: Wanted) -> Grid:
-    """The grid asked for, which fills the box of the map; default: the map's own, square where it is hexagonal."""
+    """The grid asked for, which fills the box of the map where that lies; default: the map's own, square where it is
+    hexagonal."""
     own, box = source.grid, source.grid.lengths
     demand(wanted.depth is None or own.ndim == 2, "--depth", "a scan of a plane", "a volume")
     ndim = own.ndim + (wanted.depth is not None)
@@ -153,13 +154,14 @@ def show_on(source: Microstructure, wanted: Wanted) -> Grid:
     demand(not steps or len(steps) == ndim, "--spacing", f"1 or {ndim} lengths", wanted.spacing)
     demand(len(wanted.shape) in (0, ndim), "--shape", f"{ndim} numbers of points", wanted.shape)
     if not wanted.shape and not steps and isinstance(own, Grid) and wanted.depth is None:
-        return replace(own, origin=(0.0,) * own.ndim)
+        return own
     if wanted.depth is not None:
         box = (*box, wanted.depth)
     steps = steps or ((*own.spacing, own.spacing[0]) if isinstance(own, Grid) else (own.step,) * ndim)
     shape = wanted.shape or tuple(max(1, round(a / h)) for a, h in zip(box, steps))
     periodic = (*own.periodic, False) if wanted.depth is not None else own.periodic
-    return Grid(shape, tuple(a / n for a, n in zip(box, shape)), periodic=periodic)
+    origin = (*own.origin, 0.0)[:ndim]
+    return Grid(shape, tuple(a / n for a, n in zip(box, shape)), origin, periodic)
 
 
 def _outputs(out: Sequence[Path], format: str | None, *, overwrite: bool) -> Outputs:
@@ -180,6 +182,7 @@ def _made(sample: Microstructure, wanted: Wanted) -> Provenance:
     configuration = asdict(wanted) | {"ebsd": str(wanted.ebsd)}
     phases = [{"name": p.name, "laue_group": p.laue_group, "lattice": list(p.lattice)} for p in sample.phases]
     parts = {"shape": list(grid.shape), "spacing": list(grid.spacing), "periodic": list(grid.periodic)}
+    parts |= {"origin": list(grid.origin)} if any(grid.origin) else {}
     told = {"reconstruct": configuration, "grid": parts, "phases": phases}
     return replace(made, configuration=told, inputs={str(wanted.ebsd): sha256(wanted.ebsd)})
 

@@ -13,7 +13,6 @@ import microgen
 from microgen import Curvatubes, Grid, Microstructure, Polycrystal, Provenance
 from microgen.errors import MicrogenError, NotConverged, TargetNotMet, UnreadableFile
 from microgen.io import printing
-from microgen.io.grain_lists import read_table
 from microgen.io.printing import Print
 from microgen.provenance import sha256, tool_version
 
@@ -24,7 +23,7 @@ from ._outputs import Outputs, check_sample_fits, check_suffix, format_for, othe
 from ._progress import Reporter
 from ._request import demand
 from ._result import achieved, finish, result_object, sample_fields
-from ._sites import rebuilt
+from ._sites import read_placed, rebuilt
 from ._solid import is_printed
 from ._texture_preview import memory_need as texture_need
 from .convert import resized, taken
@@ -67,7 +66,7 @@ def rerun(
         sample = again(made, original, progress)
     tell_status(sample, reporter)
     for step in _conversions(made.configuration):
-        sample = resized(sample, tuple(step["spacing_um"]))
+        sample = _stepped(sample, step)
     sample = replace(sample, provenance=replace(made, achieved={**made.achieved, **achieved(sample)}))
     check_sample_fits(sample, paths, format)
     with reporter.stage("writing", "write"):
@@ -116,13 +115,13 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     """The sample that a provenance describes."""
     configuration = made.configuration
     steps = _conversions(configuration)
-    if "grid" not in configuration and steps:
+    if "grid" not in configuration and steps and "file" in steps[0]:
         return taken(found(Path(steps[0]["file"]), made, original), {"format": None, "labels": False, **steps[0]})
     if "grid" not in configuration:
         raise UnreadableFile(original, f"its provenance ({made.command}) does not say how to make it again")
     grid = _grid(configuration["grid"], original)
     if "sites" in configuration:
-        table = read_table(found(Path(configuration["sites"]), made, original))
+        table, _ = read_placed(found(Path(configuration["sites"]), made, original))
         return _kept(lambda: rebuilt(table, grid, made, tolerance=configuration.get("tolerance", 0.01)))
     if "coefficients" in configuration:
         texture = _texture(configuration, original)
@@ -136,10 +135,17 @@ def again(made: Provenance, original: Path, progress: Any) -> Microstructure:
     return _kept(lambda: laws.sample(grid, seed=made.seed or 0, device=made.device, progress=progress, **options))
 
 
+def _stepped(sample: Microstructure, step: Mapping[str, Any]) -> Microstructure:
+    """The sample after one such step."""
+    if "section" in step:
+        return sample.section(*step["section"])
+    return sample.crop(*map(tuple, step["crop"])) if "crop" in step else resized(sample, tuple(step["spacing_um"]))
+
+
 def _conversions(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What `microgen convert` did to the sample, oldest first."""
+    """What `microgen convert`, `section` and `crop` did to the sample, oldest first."""
     steps = configuration.get("converted", [])
-    known = [step for step in steps if isinstance(step, dict) and isinstance(step.get("file"), str)]
+    known = [s for s in steps if isinstance(s, dict) and {"file", "section", "crop"} & set(s)]
     return [{**step, "spacing_um": list(step.get("spacing_um", []))} for step in known]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -89,29 +89,78 @@ class Microstructure:
         return table[self.grain_id]
 
     def section(self, axis: int, index: int) -> Microstructure:
-        """The plane of voxels `index` across `axis` of a volume, as a 2-D microstructure."""
+        """The plane of voxels `index` across `axis` of a volume, as a 2-D microstructure.
+
+        Grain ids are kept as they are; the table of grains has their areas in the plane, and no diagram.
+        Raises InvalidParameter for planes, axes and layers that are not there.
+        """
         if not isinstance(self.grid, Grid) or self.grid.ndim != 3:
             raise InvalidParameter("section", expected="a 3-D microstructure", got=self.grid)
-        keep = [k for k in range(3) if k != axis]
-        parts = ("shape", "spacing", "origin", "periodic")
-        grid = Grid(*(tuple(getattr(self.grid, name)[k] for k in keep) for name in parts))
-        return self._take(grid, lambda array: np.take(array, index, axis=axis), grains_kept=True)
+        index = _layer(self.grid, axis, index)
+        return self._take(
+            _plane(self.grid, axis), lambda array: np.take(array, index, axis=axis), section=[axis, index]
+        )
 
     def crop(self, start: tuple[int, ...], stop: tuple[int, ...]) -> Microstructure:
-        """The box of points start <= index < stop, no longer periodic; grain ids are kept as they are."""
+        """The box of points start <= index < stop, no longer periodic.
+
+        Grain ids are kept as they are; the table of grains has their volumes in the box, and no diagram.
+        Raises InvalidParameter for hexagonal grids and for points that are not there.
+        """
         if not isinstance(self.grid, Grid):
             raise InvalidParameter("crop", expected="a square grid", got=self.grid)
-        cut = tuple(slice(a, b) for a, b in zip(start, stop))
-        origin = tuple(o + a * h for o, a, h in zip(self.grid.origin, start, self.grid.spacing))
-        grid = Grid(tuple(b - a for a, b in zip(start, stop)), self.grid.spacing, origin)
-        return self._take(grid, lambda array: array[cut], grains_kept=True)
+        grid, cut = _box(self.grid, start, stop), tuple(slice(a, b) for a, b in zip(start, stop))
+        return self._take(grid, lambda array: array[cut], crop=[list(start), list(stop)])
 
-    def _take(self, grid: Grid, pick, *, grains_kept: bool) -> Microstructure:
+    def _take(self, grid: Grid, pick: Callable[[np.ndarray], np.ndarray], **step: list[Any]) -> Microstructure:
         arrays = {
             name: None if getattr(self, name) is None else pick(getattr(self, name))
             for name in ("phase_id", "grain_id", "orientation", "level_set", "grey", "measured")
         }
-        return replace(self, grid=grid, grains=self.grains if grains_kept else None, **arrays)
+        told = {"grains": _in_part(self.grains, arrays["grain_id"], grid), "provenance": _cut(self.provenance, step)}
+        return replace(self, grid=grid, **told, **arrays)
+
+
+def _layer(grid: Grid, axis: int, index: int) -> int:
+    """The number of a layer from 0; raises InvalidParameter for an axis or a layer that is not there."""
+    if axis not in (0, 1, 2):
+        raise InvalidParameter("axis", expected="0, 1 or 2", got=axis)
+    n = grid.shape[axis]
+    if not -n <= index < n:
+        raise InvalidParameter("index", expected=f"a number from {-n} to {n - 1}", got=index)
+    return int(index) % n
+
+
+def _plane(grid: Grid, axis: int) -> Grid:
+    keep, parts = [k for k in range(3) if k != axis], ("shape", "spacing", "origin", "periodic")
+    return Grid(*(tuple(getattr(grid, name)[k] for k in keep) for name in parts))
+
+
+def _box(grid: Grid, start: Sequence[int], stop: Sequence[int]) -> Grid:
+    """The grid of the points start <= index < stop. Raises InvalidParameter for what is not inside."""
+    shape = grid.shape
+    if not len(start) == len(stop) == len(shape) or not all(0 <= a < b <= n for a, b, n in zip(start, stop, shape)):
+        expected = f"0 <= start < stop <= {' '.join(map(str, shape))}"
+        raise InvalidParameter("start, stop", expected=expected, got=(tuple(start), tuple(stop)))
+    origin = tuple(o + a * h for o, a, h in zip(grid.origin, start, grid.spacing))
+    return Grid(tuple(b - a for a, b in zip(start, stop)), grid.spacing, origin)
+
+
+def _in_part(grains: Grains | None, grain_id: np.ndarray | None, grid: Grid) -> Grains | None:
+    """The table for a part of a sample: volumes (areas) are those in it, and the diagram, which is of the whole box, is
+    left out."""
+    if grains is None or grain_id is None:
+        return grains
+    counts = np.bincount(grain_id.ravel(), minlength=len(grains) + 1)[1 : len(grains) + 1]
+    return Grains(grains.phase_id, grains.orientation, counts * grid.cell_measure)
+
+
+def _cut(made: Provenance | None, step: dict[str, list[Any]]) -> Provenance | None:
+    """How a part was made: as the whole, and then cut; what the whole achieved does not hold for it."""
+    if made is None:
+        return None
+    steps = [*made.configuration.get("converted", []), step]
+    return replace(made, configuration={**made.configuration, "converted": steps}, achieved={})
 
 
 class Labels(Protocol):
@@ -145,26 +194,16 @@ class TiledMicrostructure:
 
     def crop(self, start: Sequence[int], stop: Sequence[int]) -> Microstructure:
         """The box of points start <= index < stop, no longer periodic; grain ids are kept as they are."""
-        shape = self.grid.shape
-        if len(start) != 3 or len(stop) != 3 or not all(0 <= a < b <= n for a, b, n in zip(start, stop, shape)):
-            expected = f"0 <= start < stop <= {' '.join(map(str, shape))}"
-            raise InvalidParameter("start, stop", expected=expected, got=(tuple(start), tuple(stop)))
-        origin = tuple(o + a * h for o, a, h in zip(self.grid.origin, start, self.grid.spacing))
-        grid = Grid(tuple(b - a for a, b in zip(start, stop)), self.grid.spacing, origin)
-        return self._on(grid, self.tiles.labels(tuple(start), tuple(stop)))
+        grid, step = _box(self.grid, start, stop), [list(start), list(stop)]
+        return self._part(grid, self.tiles.labels(tuple(start), tuple(stop)), crop=step)
 
     def section(self, axis: int, index: int) -> Microstructure:
         """The plane of voxels `index` across `axis`, as a 2-D microstructure."""
-        n = self.grid.shape[axis]
-        if not -n <= index < n:
-            raise InvalidParameter("index", expected=f"a number from {-n} to {n - 1}", got=index)
-        index %= n
+        index = _layer(self.grid, axis, index)
         start, stop = [0, 0, 0], list(self.grid.shape)
         start[axis], stop[axis] = index, index + 1
         labels = self.tiles.labels(tuple(start), tuple(stop)).squeeze(axis)
-        keep = [k for k in range(3) if k != axis]
-        parts = ("shape", "spacing", "origin", "periodic")
-        return self._on(Grid(*(tuple(getattr(self.grid, name)[k] for k in keep) for name in parts)), labels)
+        return self._part(_plane(self.grid, axis), labels, section=[axis, index])
 
     def coarse(self, most: int = 128) -> Microstructure:
         """The whole on a grid of at most so many points along an axis, for pictures: small islands are left in it."""
@@ -177,6 +216,11 @@ class TiledMicrostructure:
     def whole(self) -> Microstructure:
         """All of it in memory."""
         return self._on(self.grid, self.tiles.labels((0, 0, 0), self.grid.shape))
+
+    def _part(self, grid: Grid, labels: np.ndarray, **step: list[Any]) -> Microstructure:
+        part = self._on(grid, labels)
+        told = {"grains": _in_part(self.grains, part.grain_id, grid), "provenance": _cut(self.provenance, step)}
+        return replace(part, **told)
 
     def _on(self, grid: Grid, labels: np.ndarray) -> Microstructure:
         labels = np.ascontiguousarray(labels)

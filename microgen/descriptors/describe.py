@@ -15,6 +15,7 @@ from microgen.descriptors.distribution import Distribution
 from microgen.descriptors.euler import connectivity_density, euler_number
 from microgen.descriptors.grains import aspect_ratio, equivalent_diameter, interior_grains
 from microgen.descriptors.lineal_path import lineal_path, solid_chord_length
+from microgen.descriptors.moments import grains_there
 from microgen.descriptors.percolation import components, percolation
 from microgen.descriptors.phases import phase_fraction
 from microgen.descriptors.solid import has_surface, solid, volume_fraction, voxel_grid
@@ -62,7 +63,7 @@ def _of_grains(ms: Microstructure) -> _Steps:
     def sizes() -> dict[str, Statistic]:
         inside = interior_grains(ms)
         return {
-            "grains": float(ms.grain_id.max(initial=0)) if ms.grain_id is not None else 0.0,
+            "grains": float(grains_there(ms)),
             "interior_grains": float(inside.sum()),
             "equivalent_diameter": equivalent_diameter(ms),
             "aspect_ratio": aspect_ratio(ms),

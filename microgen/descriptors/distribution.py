@@ -22,6 +22,8 @@ class Distribution:
     name: str = ""
     grain_id: np.ndarray | None = None
     """int [n]: the grain that each value belongs to, where it belongs to one."""
+    grouped: bool = False
+    """Weights are the numbers of equal values, and not a measure of theirs."""
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, float).ravel()

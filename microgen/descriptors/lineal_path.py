@@ -26,7 +26,7 @@ def solid_chord_length(
     runs = run_lengths(np.moveaxis(inside, axis, -1).reshape(-1, grid.shape[axis]), wraps=grid.periodic[axis])
     counts = np.bincount(runs.length[~runs.cut])
     there = np.flatnonzero(counts)
-    return Distribution(there * grid.spacing[axis], counts[there], "µm", "chord_length")
+    return Distribution(there * grid.spacing[axis], counts[there], "µm", "chord_length", grouped=True)
 
 
 def lineal_path(ms: Microstructure, *, axis: int = 0, of: Side = "solid", phase: int | None = None) -> Curve:

@@ -31,6 +31,11 @@ def grain_ids(ms: Microstructure) -> tuple[np.ndarray, int]:
     return ms.grain_id.ravel(), max(largest, len(ms.grains) if ms.grains is not None else 0)
 
 
+def grains_there(ms: Microstructure) -> int:
+    """Number of grains with points: numbers may have gaps, as in a crop, and tables hold grains that are elsewhere."""
+    return int(np.count_nonzero(grain_counts(ms)))
+
+
 def grain_counts(ms: Microstructure) -> np.ndarray:
     """Points of each grain: int [n]."""
     ids, n = grain_ids(ms)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microgen.descriptors.grains import interior_grains
-from microgen.descriptors.moments import grain_ids
+from microgen.descriptors.moments import grains_there
 from microgen.errors import InvalidParameter, NoGrains
 from microgen.fitting.views import axes, seen
 from microgen.grid import Grid, HexGrid
@@ -75,7 +75,7 @@ def planes_of(ms: Microstructure, side: str, step: float) -> Iterator[Microstruc
 def layers(ms: Microstructure, axis: int) -> list[int]:
     """Layers of a volume across an axis that are a mean grain diameter apart, or more."""
     assert isinstance(ms.grid, Grid)
-    _, count = grain_ids(ms)
+    count = grains_there(ms)
     depth, length = ms.grid.shape[axis], ms.grid.lengths[axis]
     diameter = (6 / np.pi * np.prod(ms.grid.lengths) / max(count, 1)) ** (1 / 3)
     number = int(np.clip(length / diameter, 1, MOST))

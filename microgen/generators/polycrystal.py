@@ -71,8 +71,8 @@ class Polycrystal:
     tolerance: float = 0.01
     """Relative error allowed for each grain's volume."""
     cells: Literal["ellipsoidal", "laguerre"] = "ellipsoidal"
-    """ellipsoidal: curved boundaries, shapes of their own, volumes met in voxels; laguerre: equiaxed grains with flat
-    boundaries, exact polyhedra whose volumes are met to 1e-6 without a grid."""
+    """ellipsoidal: curved boundaries, shapes of their own, volumes met in voxels; laguerre: grains with flat
+    boundaries and no axes, exact polyhedra whose volumes are met to 1e-6 without a grid."""
     exponent: float = 2.0
     """How hard grains are: 0.5 very soft, filling what is left; 2 usual; 10 hard, each keeping to its ellipsoid."""
     void: float = 0.0

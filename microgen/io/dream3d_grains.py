@@ -87,4 +87,4 @@ def diagram(shapes: Ellipsoids, phase_id: np.ndarray, orientation: np.ndarray) -
         metrics=metrics,
         weights=np.zeros(len(phase_id)),
     )
-    return GrainTable(grains, tuple((high - low).tolist()), (False, False, False))
+    return GrainTable(grains, tuple((high - low).tolist()), (False, False, False), corner=tuple(low.tolist()))

@@ -55,7 +55,8 @@ def read_table(path: str | Path) -> GrainTable:
         sites=centre - centre.min(axis=0) + margin,
         metrics=(metrics + metrics.transpose(0, 2, 1)) / 2,
     )
-    return GrainTable(grains, tuple((np.ptp(centre, axis=0) + 2 * margin).tolist()), (False, False))
+    box, corner = np.ptp(centre, axis=0) + 2 * margin, centre.min(axis=0) - margin
+    return GrainTable(grains, tuple(box.tolist()), (False, False), corner=tuple(corner.tolist()))
 
 
 def _margin(extent: np.ndarray, area: float) -> float:

@@ -41,6 +41,11 @@ class GrainTable:
     """Lengths of the box, µm; two for a plane."""
     periodic: tuple[bool, ...]
     """Per axis."""
+    origin: tuple[float, ...] = ()
+    """Corner of the box, µm; zeros when empty. Sites are given in the same frame."""
+    corner: tuple[float, ...] | None = None
+    """Of lists that do not tell their box: where the corner of the smallest one around their grains lies, µm. Sites are
+    given from there."""
 
 
 def columns(ndim: int) -> list[str]:
@@ -65,8 +70,10 @@ def write(ms: Microstructure | TiledMicrostructure, path: str | Path) -> None:
         raise InvalidParameter("grains", expected="a sample with a table of grains", got=None, remedy=REMEDY)
     box = ",".join(repr(float(length)) for length in ms.grid.lengths)
     periodic = "".join(a for a, p in zip("xyz", ms.grid.periodic) if p) or "none"
+    corner = ",".join(repr(float(x)) for x in ms.grid.origin) if any(ms.grid.origin) else ""
     with open(path, "w", encoding="ascii", newline="") as file:
-        file.write(f"# box_um={box} periodic={periodic}\n{','.join(columns(ms.grid.ndim))}\n")
+        first = f"# box_um={box} periodic={periodic}" + (f" origin_um={corner}" if corner else "")
+        file.write(f"{first}\n{','.join(columns(ms.grid.ndim))}\n")
         for start in range(0, len(ms.grains), _ROWS):
             rows = zip(*_texts(ms.grains, ms.grid.ndim, slice(start, start + _ROWS)))
             file.writelines(",".join(row) + "\n" for row in rows)
@@ -98,7 +105,7 @@ def read_table(path: str | Path) -> GrainTable:
     """Read a grain table, rows in any order. Raises UnreadableFile, with the line where there is one."""
     path = Path(path)
     text = _text(path)
-    box, periodic = _head(path, text)
+    box, periodic, origin = _head(path, text)
     # The line numbers of the file are kept: rows come with theirs.
     rows = [(k, line) for k, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
     if not rows or [name.strip() for name in rows[0][1].split(",")] != columns(len(box)):
@@ -107,7 +114,7 @@ def read_table(path: str | Path) -> GrainTable:
     if len(rows) == 1:
         raise UnreadableFile(path, "holds no grains", line=rows[0][0])
     values = _values(path, rows[1:], len(columns(len(box))))
-    return GrainTable(_grains(path, values, box), box, periodic)
+    return GrainTable(_grains(path, values, box), box, periodic, origin)
 
 
 def _text(path: Path) -> str:
@@ -121,23 +128,29 @@ def _text(path: Path) -> str:
         raise UnreadableFile(path, "is not text") from error
 
 
-def _head(path: Path, text: str) -> tuple[tuple[float, ...], tuple[bool, ...]]:
-    """Box and periodic axes of the comment line."""
+def _head(path: Path, text: str) -> tuple[tuple[float, ...], tuple[bool, ...], tuple[float, ...]]:
+    """Box, periodic axes and corner of the comment line."""
     line = text.split("\n", 1)[0]
     words = dict(word.split("=", 1) for word in line.removeprefix("#").split() if "=" in word)
     remedy = "The first line must read: # box_um=LX,LY,LZ periodic=xyz (or xy, ..., none)."
     if not line.startswith("#") or not {"box_um", "periodic"} <= set(words):
         raise UnreadableFile(path, "has no line with the box and the periodic axes", line=1, remedy=remedy)
-    try:
-        box = tuple(float(word) for word in words["box_um"].split(","))
-    except ValueError as error:
-        raise UnreadableFile(path, f"box_um is no list of lengths ({error})", line=1, remedy=remedy) from error
+    box, origin = (_lengths(path, name, words.get(name, ""), remedy) for name in ("box_um", "origin_um"))
     if len(box) not in (2, 3) or not all(math.isfinite(length) and length > 0 for length in box):
         raise UnreadableFile(path, f"expected 2 or 3 positive lengths, got {box}", line=1, remedy=remedy)
+    if origin and (len(origin) != len(box) or not all(map(math.isfinite, origin))):
+        raise UnreadableFile(path, f"expected an origin of {len(box)} numbers, got {origin}", line=1, remedy=remedy)
     axes = words["periodic"]
     if axes != "none" and (not axes or len(set(axes)) != len(axes) or set(axes) - set("xyz"[: len(box)])):
         raise UnreadableFile(path, f"expected periodic axes, got {axes[:20]!r}", line=1, remedy=remedy)
-    return box, tuple(axes != "none" and axis in axes for axis in "xyz"[: len(box)])
+    return box, tuple(axes != "none" and axis in axes for axis in "xyz"[: len(box)]), origin
+
+
+def _lengths(path: Path, name: str, text: str, remedy: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(",")) if text else ()
+    except ValueError as error:
+        raise UnreadableFile(path, f"{name} is no list of lengths ({error})", line=1, remedy=remedy) from error
 
 
 def _values(path: Path, rows: list[tuple[int, str]], width: int) -> np.ndarray:

@@ -86,7 +86,7 @@ def _orientation_of_grain(ms: Microstructure, phase_id: np.ndarray, what: str) -
         groups = [phase.laue_group for phase in phases_of(ms, phase_id)]
         q = grain_means(ms.orientation, ms.grain_id, phase_id, groups)
     else:
-        remedy = "Give a file that holds orientations: .vti, or .tif with its grains in a .csv (--sites)."
+        remedy = "Give a file that holds orientations: .vti, or make one of its table: microgen polycrystal --sites."
         raise InvalidParameter("orientation", expected=f"orientations for {what}", got="none", remedy=remedy)
     norm = np.linalg.norm(q, axis=1, keepdims=True)
     if not np.all(np.abs(norm - 1) < 1e-3):

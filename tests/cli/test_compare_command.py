@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SAMPLE = Path(__file__).parents[2] / "data" / "dual_phase.ang"
@@ -56,3 +57,24 @@ def test_a_scan_and_a_solid_share_nothing(textures: Path, microgen) -> None:
 
 def test_a_file_that_is_not_there(microgen) -> None:
     assert microgen("compare", SAMPLE, "none.ang").code == 4
+
+
+def test_a_volume_is_like_itself_in_any_file(microgen) -> None:
+    flags = ["--grains", 40, "--shape", 30, 20, 24, "--spacing", "1um", "1.5um", "2um", "--periodic", "xz"]
+    assert microgen("polycrystal", *flags, "--out", "b.npz", "--out", "b.vti").code == 0
+    for a, b in (("b.npz", "b.npz"), ("b.npz", "b.vti"), ("b.vti", "b.npz")):
+        done = microgen("compare", a, b, "--json")
+        assert done.code == 0
+        assert max(s["distance"] for s in done.json["statistics"].values()) < 1e-12
+
+
+def test_grains_and_solids_are_not_compared(microgen) -> None:
+    assert (
+        microgen("polycrystal", "--grains", 12, "--shape", 16, 16, 16, "--spacing", "1um", "--out", "a.vti").code == 0
+    )
+    solid = np.zeros((16, 16, 16), np.uint8)
+    solid[:8] = 255
+    np.save("solid.npy", solid)
+    done = microgen("compare", "a.vti", "solid.npy", "--spacing", "1um")
+    assert done.code == 2
+    assert "two files of grains" in done.err

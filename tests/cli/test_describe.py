@@ -115,3 +115,11 @@ def test_bones(microgen, real_data: Path) -> None:
     assert shrew["volume_fraction"] == pytest.approx(0.2935, abs=1e-4)
     assert 40 < shrew["thickness"]["mean"] < 80
     assert 1e-7 < shrew["connectivity_density"] < 1e-6
+
+
+@pytest.mark.parametrize("spacing", ["1um", "0.7um"])
+def test_misorientations_are_counted_by_pairs_of_grains(spacing: str, microgen) -> None:
+    flags = ["--grains", 12, "--shape", 16, 16, 16, "--spacing", spacing]
+    assert microgen("polycrystal", *flags, "--out", "a.npz").code == 0
+    found = microgen("describe", "a.npz", "--json", "--quiet").json["statistics"]
+    assert found["boundary_misorientation"]["n"] <= 12 * 11 / 2

@@ -88,3 +88,13 @@ def test_another_version_is_told(microgen, sample_folder: Path) -> None:
     made = json.loads((sample_folder / "rve.tif.json").read_text()) | {"version": "0.0.1"}
     Path("rve.tif.json").write_text(json.dumps(made))
     assert "made by version 0.0.1" in microgen("rerun", "rve.tif.json", "--out", "again.tif", "--quiet").err
+
+
+@pytest.mark.parametrize("suffix", ["npz", "vti"])
+def test_parts_come_again(suffix: str, microgen, sample_folder: Path) -> None:
+    sample = read(sample_folder / "rve.vti")
+    write(sample.crop((2, 3, 4), (14, 12, 13)).section(1, 5), f"part.{suffix}")
+    done = microgen("rerun", f"part.{suffix}", "--json")
+    assert done.code == 0
+    assert done.json["identical"] is True
+    assert np.array_equal(read(Path(f"part_rerun.{suffix}")).grain_id, sample.grain_id[2:14, 8, 4:13])  # type: ignore[arg-type]
