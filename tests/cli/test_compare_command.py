@@ -65,16 +65,13 @@ def test_a_volume_is_like_itself_in_any_file(microgen) -> None:
     for a, b in (("b.npz", "b.npz"), ("b.npz", "b.vti"), ("b.vti", "b.npz")):
         done = microgen("compare", a, b, "--json")
         assert done.code == 0
-        assert max(s["distance"] for s in done.json["statistics"].values()) < 1e-12
+        assert max(s["distance"] for s in done.json["statistics"].values()) < 1e-6
 
 
 def test_grains_and_solids_are_not_compared(microgen) -> None:
-    assert (
-        microgen("polycrystal", "--grains", 12, "--shape", 16, 16, 16, "--spacing", "1um", "--out", "a.vti").code == 0
-    )
-    solid = np.zeros((16, 16, 16), np.uint8)
-    solid[:8] = 255
-    np.save("solid.npy", solid)
+    flags = ["--grains", 12, "--shape", 16, 16, 16, "--spacing", "1um"]
+    assert microgen("polycrystal", *flags, "--out", "a.vti").code == 0
+    np.save("solid.npy", np.linspace(-1, 1, 16**3, dtype=np.float32).reshape(16, 16, 16))  # a level set
     done = microgen("compare", "a.vti", "solid.npy", "--spacing", "1um")
     assert done.code == 2
     assert "two files of grains" in done.err
