@@ -207,7 +207,7 @@ def evened(
     *,
     filling: Filling = Filling(),  # noqa: B008 - frozen
 ) -> tuple[Cells, torch.Tensor]:
-    """Cells whose metrics, of `which` (bool [n]), are halfway to the median in size; and weights [n, void's last].
+    """Cells whose metrics, of `which` (bool [n]), are halfway to the median in size; and weights [n].
 
     The cost of a cell much larger than its neighbours grows so slowly that it wins gaps behind them. Cells of one
     metric are convex: the nearer metrics are to each other, the less there is of that. Weights change by what the cost
